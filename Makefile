@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0
+# Names for what the scripts do.
+
+help:
+	@echo 'make demo      build everything, run the four demo runs, print the table'
+	@echo 'make check     build everything, run all tests'
+	@echo 'make tree      build/linux: Linux 6.12 with the series applied'
+	@echo 'make kernel    the normal kernel and the mock GPU (FLAVOUR=debug: the debug one)'
+	@echo 'make vm-shell  a shell in a machine whose GPU is the mock'
+	@echo 'make export    write the commits in build/linux back to patches/ and our files'
+	@echo 'make mutants   break the driver on purpose and see the tests fail'
+	@echo 'make clean     remove build/'
+
+tree:
+	@scripts/tree
+
+FLAVOUR ?= normal
+kernel: tree
+	@scripts/kernel $(FLAVOUR)
+
+export:
+	@scripts/export
+
+demo: tree
+	@scripts/kernel normal
+	@demo/run
+
+check: tree
+	@scripts/prepare
+	@scripts/check
+
+mutants: tree
+	@scripts/prepare
+	@scripts/mutate
+
+vm-shell: kernel
+	@scripts/prepare
+	@$(MAKE) -s -C tools/testing/selftests/kfd_gpreempt OUTPUT=$(CURDIR)/build/selftests \
+		KERNEL_SRC=$(CURDIR)/build/linux LDFLAGS=-static
+	@vm/run --shell --kernel build/$(FLAVOUR) --mod build/$(FLAVOUR)/amdgpu.ko \
+		--add build/selftests:/t
+
+clean:
+	rm -rf build
+
+.PHONY: help tree kernel export demo check mutants vm-shell clean

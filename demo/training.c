@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A training job: long dispatches, so many queued ahead that the GPU never
+ * runs dry, until SIGTERM. With the argument "poll" it also runs the poller.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "demo.h"
+
+#define WORKGROUPS	64		/* in a dispatch */
+#define MEAN_LOOPS	(320000000 / GFX942_LOOP_NS)	/* 320 ms */
+#define RING		256		/* packets */
+#define MAX_DISPATCHES	16384
+
+static struct kfd kfd;
+static struct kfd_queue queue;
+static struct gfx942_kernarg *args;
+static __u32 *counters;
+static struct kfd_signal *running;	/* dispatches not yet done */
+static unsigned int submitted;
+static int stop;
+
+static void on_sigterm(int sig)
+{
+	(void)sig;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+}
+
+static __s64 outstanding(void)
+{
+	return __atomic_load_n(&running->value, __ATOMIC_ACQUIRE);
+}
+
+/* Independent, and of various lengths as real kernels are */
+static void submit(void)
+{
+	struct gfx942_kernarg *arg = &args[submitted];
+	int r;
+
+	if (submitted == MAX_DISPATCHES)
+		demo_die(ENOSPC, "counters");
+	arg->counters = (uintptr_t)&counters[submitted * WORKGROUPS];
+	arg->loops = MEAN_LOOPS * (0.5 + demo_random());
+	__atomic_add_fetch(&running->value, 1, __ATOMIC_SEQ_CST);
+	r = kfd_queue_dispatch(&queue, GFX942_COUNT, WORKGROUPS, arg, running, false);
+	if (r)
+		demo_die(r, "dispatching");
+	submitted++;
+}
+
+static void wait_for_one(struct kfd_event *event)
+{
+	int r = kfd_event_wait(&kfd, event, KFD_TIMEOUT_MS);
+
+	if (r)
+		demo_die(r, "waiting for a dispatch");
+}
+
+int main(int argc, char **argv)
+{
+	bool poll = argc > 1 && !strcmp(argv[1], "poll");
+	struct kfd_event event;
+	__u64 start, done = 0;
+	__s64 depth;
+	size_t i;
+	int r;
+
+	signal(SIGTERM, on_sigterm);
+	demo_open(&kfd, &queue, DEMO_TRAINING_PRIORITY, RING);
+	args = demo_alloc(&kfd, MAX_DISPATCHES * sizeof(*args));
+	counters = demo_alloc(&kfd, MAX_DISPATCHES * WORKGROUPS * sizeof(*counters));
+	running = demo_alloc(&kfd, sizeof(*running));
+	running->kind = 1;
+	r = kfd_event_create(&kfd, &event);
+	if (r)
+		demo_die(r, "creating an event");
+	kfd_event_attach(&kfd, &event, running);
+	if (poll) {
+		r = poller_start(&queue);
+		if (r)
+			demo_die(r, "starting the poller");
+	}
+
+	/* Half as much again as the GPU holds */
+	depth = kfd.gpu.wave_slots / WORKGROUPS * 3 / 2;
+	start = kfd_now_us();
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		if (outstanding() < depth) {
+			while (outstanding() < depth)
+				submit();
+			kfd_queue_doorbell(&queue);
+		}
+		wait_for_one(&event);
+	}
+	for (i = 0; i < submitted * WORKGROUPS; i++)
+		done += __atomic_load_n(&counters[i], __ATOMIC_ACQUIRE);
+	printf("training ms %llu\ntraining workgroups %llu\n",
+	       (kfd_now_us() - start) / 1000, done);
+
+	while (outstanding())
+		wait_for_one(&event);
+	if (poll)
+		poller_stop();
+	demo_count("training", counters, submitted * WORKGROUPS);
+	return 0;
+}

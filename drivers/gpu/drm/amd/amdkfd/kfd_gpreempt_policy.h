@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef KFD_GPREEMPT_POLICY_H_INCLUDED
+#define KFD_GPREEMPT_POLICY_H_INCLUDED
+
+/*
+ * Which queues of one device to preempt and to resume. Nothing here knows the
+ * driver or the kernel, so that tests, simulators and user space can compile
+ * the very same files.
+ */
+
+#include <linux/types.h>
+#ifndef __KERNEL__
+#include <stdbool.h>
+#endif
+
+/* Priorities of queues, as in KFD's uAPI: 0 to 15, larger is more urgent */
+#define KFD_GPREEMPT_LEVELS	16
+
+/* Properties of a queue that the policy looks at: kfd_gpreempt_sample.flags */
+
+/* On the hardware, or in the runlist of the hardware's scheduler */
+#define KFD_GPREEMPT_RUNS		0x01
+/* Preempted by the monitor, which may resume it */
+#define KFD_GPREEMPT_HELD		0x02
+/* Can be preempted at all */
+#define KFD_GPREEMPT_DISPLACEABLE	0x04
+/* There are packets in the ring that were not started */
+#define KFD_GPREEMPT_PENDING		0x08
+/* Waves were saved when it was preempted */
+#define KFD_GPREEMPT_SAVED		0x10
+/* Resumed because it had starved, at since_ns */
+#define KFD_GPREEMPT_SLICE		0x20
+/* Had no work in the sample before, and has not moved since */
+#define KFD_GPREEMPT_QUIET		0x40
+
+/**
+ * struct kfd_gpreempt_sample - one queue at one moment
+ * @id: any number that names the queue; the policy does not look at it
+ * @since_ns: when it was preempted or resumed last, in nanoseconds
+ * @work_ns: when it was last seen with work while it ran, in nanoseconds, or 0
+ * @priority: 0 to KFD_GPREEMPT_LEVELS - 1, larger is more urgent
+ * @flags: KFD_GPREEMPT_RUNS and so on
+ * @waves: waves in flight, on all XCCs together
+ */
+struct kfd_gpreempt_sample {
+	__u64 id;
+	__u64 since_ns;
+	__u64 work_ns;
+	__u32 priority;
+	__u32 flags;
+	__u32 waves;
+};
+
+/**
+ * enum kfd_gpreempt_param - the numbers that steer monitor and policy
+ * @KFD_GPREEMPT_INTERVAL_US: time between two samples, in microseconds
+ * @KFD_GPREEMPT_HOLDOFF_US: how long all higher queues must have been without
+ *	work before a queue is resumed, in microseconds. Spares a save and a
+ *	restore for every pause between two requests.
+ * @KFD_GPREEMPT_STARVATION_MS: no queue stays preempted longer than this, in
+ *	milliseconds
+ * @KFD_GPREEMPT_SLICE_US: how long a queue that starved may run before it can
+ *	be preempted again, in microseconds
+ * @KFD_GPREEMPT_NUM_PARAMS: number of parameters
+ */
+enum kfd_gpreempt_param {
+	KFD_GPREEMPT_INTERVAL_US,
+	KFD_GPREEMPT_HOLDOFF_US,
+	KFD_GPREEMPT_STARVATION_MS,
+	KFD_GPREEMPT_SLICE_US,
+	KFD_GPREEMPT_NUM_PARAMS
+};
+
+/**
+ * struct kfd_gpreempt_params - one device's parameters
+ * @val: values, indexed by enum kfd_gpreempt_param, in the unit of its name
+ */
+struct kfd_gpreempt_params {
+	__u64 val[KFD_GPREEMPT_NUM_PARAMS];
+};
+
+/**
+ * enum kfd_gpreempt_decision - what to do with a queue
+ * @KFD_GPREEMPT_KEEP: nothing
+ * @KFD_GPREEMPT_PREEMPT: take it off the hardware
+ * @KFD_GPREEMPT_RESUME: put it back
+ * @KFD_GPREEMPT_RESUME_SLICE: put it back because it starved, to run for a
+ *	slice at least
+ */
+enum kfd_gpreempt_decision {
+	KFD_GPREEMPT_KEEP,
+	KFD_GPREEMPT_PREEMPT,
+	KFD_GPREEMPT_RESUME,
+	KFD_GPREEMPT_RESUME_SLICE,
+};
+
+void kfd_gpreempt_params_init(struct kfd_gpreempt_params *params);
+bool kfd_gpreempt_param_valid(enum kfd_gpreempt_param param, __u64 value);
+bool kfd_gpreempt_pending(__u64 rptr, __u64 wptr, __u64 ring_bytes, bool aql);
+bool kfd_gpreempt_has_work(const struct kfd_gpreempt_sample *s);
+bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_sample *s,
+			      unsigned int n);
+unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,
+				 const struct kfd_gpreempt_sample *s,
+				 unsigned int n, __u64 now_ns,
+				 enum kfd_gpreempt_decision *decision);
+
+#endif /* KFD_GPREEMPT_POLICY_H_INCLUDED */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR MIT) */
+/*
+ * What the GPREEMPT series adds to the kernel's header of this name, for
+ * programs that are built against the headers of any kernel. The part between
+ * the guards is the same text as in the series.
+ */
+#include_next <linux/kfd_ioctl.h>
+
+#ifndef AMDKFD_IOC_PREEMPT_QUEUE
+
+/*
+ * GPREEMPT: priority preemption of compute queues.
+ *
+ * Numbers 0x87 to 0x89 lie far above those that amdkfd uses upstream. They
+ * answer -ENOTTY where CONFIG_HSA_AMD_GPREEMPT is not set. Members that an
+ * operation does not use must be zero, else -EINVAL; members "from KFD" are
+ * written only, except on error.
+ */
+
+/* A queue goes off the hardware when its waves have ended. Without HWS only */
+#define KFD_IOC_PREEMPT_WAVEFRONT_DRAIN		0
+/* Would throw work away: always -EINVAL */
+#define KFD_IOC_PREEMPT_WAVEFRONT_RESET		1
+/* Waves are saved, and run on after the resume */
+#define KFD_IOC_PREEMPT_WAVEFRONT_SAVE		2
+
+/**
+ * struct kfd_ioctl_preempt_queue_args - take a compute queue off the hardware
+ * @queue_id: to KFD: the queue
+ * @preempt_type: to KFD: KFD_IOC_PREEMPT_WAVEFRONT_SAVE or _DRAIN
+ * @timeout_ms: to KFD: how long to wait for DRAIN, in milliseconds, 0 for the
+ *	driver's default. Longer times than the module parameter
+ *	queue_preemption_timeout_ms are cut to it. SAVE always has the
+ *	driver's own time: hardware that is given up on in the middle of a
+ *	save has to be reset.
+ * @pid: to KFD: process that owns the queue, 0 for the caller
+ *
+ * The queue stays off the hardware until AMDKFD_IOC_RESUME_QUEUE, or until the
+ * file that this was called on is closed. Ring, read and write pointer and
+ * doorbell are not touched; packets may be submitted meanwhile. A queue that
+ * the monitor has preempted is from now on held by the caller as well. A queue
+ * that the caller has preempted already: 0.
+ *
+ * Errors: -EINVAL no such queue, bad type or unused member not zero;
+ * -EOPNOTSUPP not a compute queue, a GWS queue, no context save area, DRAIN
+ * with a hardware scheduler, or another process's queue; -ESRCH no such
+ * process; -EBUSY the queue is being destroyed; -ETIME it did not answer;
+ * -EIO the device is in reset, hung or gone, or the queue was reset. After an
+ * error the queue is where it was before.
+ */
+struct kfd_ioctl_preempt_queue_args {
+	__u32 queue_id;
+	__u32 preempt_type;
+	__u32 timeout_ms;
+	__u32 pid;
+};
+
+/**
+ * struct kfd_ioctl_resume_queue_args - end AMDKFD_IOC_PREEMPT_QUEUE
+ * @queue_id: to KFD: the queue
+ * @timeout_ms: to KFD: reserved for the time to wait for the hardware, in
+ *	milliseconds; the driver's default is always used
+ * @pid: to KFD: process that owns the queue, 0 for the caller
+ * @pad: must be zero
+ *
+ * The queue runs on where it was, unless something else keeps it inactive: the
+ * monitor, an eviction, the debugger. A queue that is not preempted: 0.
+ *
+ * Errors: as AMDKFD_IOC_PREEMPT_QUEUE; -EBUSY also when only the monitor holds
+ * the queue.
+ */
+struct kfd_ioctl_resume_queue_args {
+	__u32 queue_id;
+	__u32 timeout_ms;
+	__u32 pid;
+	__u32 pad;
+};
+
+/* Read the counters of a device and the state of a queue */
+#define KFD_IOC_GPREEMPT_OP_QUERY		0
+/* Read a parameter of a device's monitor */
+#define KFD_IOC_GPREEMPT_OP_GET			1
+/* Write a parameter of a device's monitor; needs CAP_SYS_ADMIN */
+#define KFD_IOC_GPREEMPT_OP_SET			2
+
+/* 1: the monitor preempts by priority, 0: it does not */
+#define KFD_IOC_GPREEMPT_PARAM_ENABLE		0
+/* Time between two looks at the queues, in microseconds */
+#define KFD_IOC_GPREEMPT_PARAM_INTERVAL_US	1
+/* Microseconds without work in all higher queues before a resume */
+#define KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US	2
+/* Milliseconds after which a preempted queue gets a slice in any case */
+#define KFD_IOC_GPREEMPT_PARAM_STARVATION_MS	3
+/* Length of that slice, in microseconds */
+#define KFD_IOC_GPREEMPT_PARAM_SLICE_US		4
+
+/* queue_id of QUERY for the device alone */
+#define KFD_IOC_GPREEMPT_NO_QUEUE		0xffffffffU
+
+#define KFD_IOC_GPREEMPT_QUEUE_ACTIVE		0
+#define KFD_IOC_GPREEMPT_QUEUE_PREEMPTING	1
+#define KFD_IOC_GPREEMPT_QUEUE_PREEMPTED	2
+#define KFD_IOC_GPREEMPT_QUEUE_RESUMING		3
+
+#define KFD_IOC_GPREEMPT_HOLDER_NONE		0
+#define KFD_IOC_GPREEMPT_HOLDER_IOCTL		1
+#define KFD_IOC_GPREEMPT_HOLDER_MONITOR		2
+
+/**
+ * struct kfd_ioctl_gpreempt_args - configuration, state and counters
+ * @op: to KFD: KFD_IOC_GPREEMPT_OP_*
+ * @gpu_id: to KFD: the device
+ * @param: to KFD: KFD_IOC_GPREEMPT_PARAM_* for GET and SET, else zero
+ * @queue_id: to KFD: one of the caller's queues on the device, or
+ *	KFD_IOC_GPREEMPT_NO_QUEUE, for QUERY; else zero
+ * @value: to KFD for SET, from KFD for GET, zero for QUERY; the unit is in the
+ *	parameter's name
+ * @queue_state: from KFD: KFD_IOC_GPREEMPT_QUEUE_*
+ * @queue_holder: from KFD: KFD_IOC_GPREEMPT_HOLDER_*; IOCTL also if both hold it
+ * @queue_preemptions: from KFD: times this queue was preempted
+ * @preemptions: from KFD: preemptions of queues of the device
+ * @resumes: from KFD: resumes of queues of the device
+ * @ticks: from KFD: looks of the monitor at the queues
+ * @inversions: from KFD: ticks that found a lower queue in a higher one's way
+ *
+ * Only QUERY writes the members after @value.
+ *
+ * Errors: -EINVAL unknown op, device, parameter or queue, value out of bounds,
+ * or an unused member that is not zero; -EPERM SET without CAP_SYS_ADMIN;
+ * -EOPNOTSUPP enable on a device that cannot save waves; -ENOMEM.
+ */
+struct kfd_ioctl_gpreempt_args {
+	__u32 op;
+	__u32 gpu_id;
+	__u32 param;
+	__u32 queue_id;
+	__u64 value;
+	__u32 queue_state;
+	__u32 queue_holder;
+	__u64 queue_preemptions;
+	__u64 preemptions;
+	__u64 resumes;
+	__u64 ticks;
+	__u64 inversions;
+};
+
+#define AMDKFD_IOC_PREEMPT_QUEUE		\
+		AMDKFD_IOW(0x87, struct kfd_ioctl_preempt_queue_args)
+
+#define AMDKFD_IOC_RESUME_QUEUE			\
+		AMDKFD_IOW(0x88, struct kfd_ioctl_resume_queue_args)
+
+#define AMDKFD_IOC_GPREEMPT			\
+		AMDKFD_IOWR(0x89, struct kfd_ioctl_gpreempt_args)
+
+#define AMDKFD_GPREEMPT_COMMAND_START		0x87
+#define AMDKFD_GPREEMPT_COMMAND_END		0x8A
+
+#endif /* AMDKFD_IOC_PREEMPT_QUEUE */

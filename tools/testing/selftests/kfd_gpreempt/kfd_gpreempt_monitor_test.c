@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of the monitor, which preempts by priority: whom it takes off and when
+ * it puts it back, that it starves nobody, and that no memory of a process can
+ * hold it up. Nothing is asserted about times that a slow machine could miss.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <linux/userfaultfd.h>
+
+#include "kfd_test.h"
+
+#define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
+#define ENABLE		KFD_IOC_GPREEMPT_PARAM_ENABLE
+#define INTERVAL_US	KFD_IOC_GPREEMPT_PARAM_INTERVAL_US
+#define HOLDOFF_US	KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US
+#define STARVATION_MS	KFD_IOC_GPREEMPT_PARAM_STARVATION_MS
+#define SLICE_US	KFD_IOC_GPREEMPT_PARAM_SLICE_US
+
+#define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
+#define PREEMPTED	KFD_IOC_GPREEMPT_QUEUE_PREEMPTED
+
+/* So long that it does not happen during a test */
+#define NEVER_MS	3600000
+
+FIXTURE_SETUP(kfd)
+{
+	__u32 i;
+	int r;
+
+	self->violations = kfd_mock_violations();
+	r = test_open(&self->kfd);
+	if (r == -ENODEV)
+		SKIP(return, "no gfx94x GPU");
+	ASSERT_EQ(0, r);
+	if (!kfd_has_gpreempt(&self->kfd))
+		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
+	if (!kfd_module_param("cwsr_enable", 1))
+		SKIP(return, "the waves of a queue cannot be saved");
+	for (i = 0; i <= SLICE_US; i++)
+		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
+	if (kfd_gpreempt_set(&self->kfd, ENABLE, 1) == -EPERM)
+		SKIP(return, "needs CAP_SYS_ADMIN");
+	self->monitor = true;
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 5000));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 10000));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, NEVER_MS));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 10000));
+}
+
+static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
+		   __u32 priority)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = priority };
+
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
+}
+
+/* Packets that wait for kfd_job_release(); job i goes to queue i */
+static void occupy(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
+		   __u32 workgroups)
+{
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, workgroups, 1));
+	kfd_job_submit(&self->job[i], &self->q[i]);
+}
+
+static void finish(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
+{
+	kfd_job_release(&self->job[i]);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
+}
+
+static int queue_state(struct kfd_queue *q)
+{
+	struct kfd_ioctl_gpreempt_args args;
+	int r = kfd_gpreempt_query(q->kfd, q, &args);
+
+	return r ? r : (int)args.queue_state;
+}
+
+static bool wait_state(struct kfd_queue *q, int state)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+
+	while (queue_state(q) != state) {
+		if (kfd_now_us() > end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+static struct kfd_ioctl_gpreempt_args counters(struct _test_data_kfd *self)
+{
+	struct kfd_ioctl_gpreempt_args args;
+
+	kfd_gpreempt_query(&self->kfd, NULL, &args);
+	return args;
+}
+
+static void low_child(struct shared *s)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = 3 };
+	struct kfd_ioctl_gpreempt_args args;
+	struct kfd_queue q;
+	struct kfd_job job;
+	struct kfd kfd;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, &opts));
+	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, kfd.gpu.wave_slots, 1));
+	kfd_job_submit(&job, &q);
+	CHILD_CHECK(!wait_launched(&q, 1));
+	set_step(s, 1);
+	/* The other one has had its answers */
+	CHILD_CHECK(wait_step(s, 2));
+	CHILD_CHECK(!kfd_job_sum(&job));
+	CHILD_CHECK(wait_state(&q, ACTIVE));
+	kfd_job_release(&job);
+	CHILD_CHECK(!kfd_job_wait(&job, KFD_TIMEOUT_MS));
+	CHILD_CHECK(!kfd_job_wrong(&job, 1));
+	CHILD_CHECK(!kfd_gpreempt_query(&kfd, &q, &args));
+	CHILD_CHECK(args.queue_preemptions > 0);
+}
+
+/*
+ * A process fills the device and does not end by itself. Requests of another
+ * one, of a higher priority, are served all the same.
+ */
+KFD_TEST(two_processes)
+{
+	struct shared *s = shared_page();
+	__u64 start, us, worst = 0;
+	pid_t pid;
+	int i;
+
+	ASSERT_NE(NULL, s);
+	pid = start_child(&self->kfd, low_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	create(_metadata, self, 0, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT, 64, LOOPS_MS(1)));
+	for (i = 1; i <= 5; i++) {
+		start = kfd_now_us();
+		kfd_job_submit_n(&self->job[0], &self->q[0], 5);
+		EXPECT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
+		us = kfd_now_us() - start;
+		if (us > worst)
+			worst = us;
+		EXPECT_EQ(0, kfd_job_wrong(&self->job[0], i * 5));
+		usleep(50000);
+	}
+	TH_LOG("longest answer: %llu us", (unsigned long long)worst);
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+	EXPECT_LT(0, counters(self).preemptions);
+	EXPECT_LT(0, counters(self).inversions);
+}
+
+KFD_TEST(preempts_and_resumes)
+{
+	struct kfd_ioctl_gpreempt_args args;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 64);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_MONITOR, args.queue_holder);
+	EXPECT_EQ(1, args.queue_preemptions);
+	/* It stays off while the high one works, also when it has nothing pending */
+	usleep(100000);
+	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
+	EXPECT_EQ(ACTIVE, queue_state(&self->q[1]));
+	finish(_metadata, self, 1);
+	ASSERT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+}
+
+KFD_TEST(off)
+{
+	struct kfd_ioctl_gpreempt_args before;
+
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	before = counters(self);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 64);
+	usleep(100000);
+	EXPECT_EQ(before.preemptions, counters(self).preemptions);
+	EXPECT_EQ(before.ticks, counters(self).ticks);
+	EXPECT_EQ(ACTIVE, queue_state(&self->q[0]));
+	kfd_job_release(&self->job[1]);
+	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+	finish(_metadata, self, 0);
+	finish(_metadata, self, 1);
+}
+
+KFD_TEST(switch_off_resumes)
+{
+	int i;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 2);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 64);
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+		ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
+		EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+		ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
+	}
+	finish(_metadata, self, 1);
+	finish(_metadata, self, 0);
+}
+
+KFD_TEST(switch_under_load)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		create(_metadata, self, i, i * 4);
+		ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_COUNT, 300,
+					  LOOPS_MS(1)));
+		kfd_job_submit_n(&self->job[i], &self->q[i], 20);
+	}
+	for (i = 0; i < 20; i++) {
+		usleep(rand() % 10000);
+		ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, i & 1));
+	}
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
+		EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 20));
+	}
+}
+
+KFD_TEST(equal_priorities)
+{
+	struct kfd_ioctl_gpreempt_args before = counters(self);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		create(_metadata, self, i, 7);
+		occupy(_metadata, self, i, self->kfd.gpu.wave_slots / 4);
+	}
+	usleep(100000);
+	EXPECT_EQ(before.preemptions, counters(self).preemptions);
+	for (i = 0; i < 3; i++)
+		finish(_metadata, self, i);
+}
+
+/* A high queue without work is in nobody's way, and nobody in its */
+KFD_TEST(idle_high)
+{
+	struct kfd_ioctl_gpreempt_args before;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 10, 1));
+	kfd_job_submit(&self->job[1], &self->q[1]);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+	before = counters(self);
+	occupy(_metadata, self, 0, 100);
+	usleep(100000);
+	EXPECT_EQ(before.preemptions, counters(self).preemptions);
+	EXPECT_LT(before.ticks, counters(self).ticks);
+	finish(_metadata, self, 0);
+}
+
+/* With one level there can be no inversion: nothing to wake up for */
+KFD_TEST(sleeps)
+{
+	struct kfd_ioctl_gpreempt_args before;
+
+	if (!kfd_mock_present())
+		SKIP(return, "others may use the GPU");
+	create(_metadata, self, 0, 12);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0, 100);
+	usleep(200000);
+	before = counters(self);
+	usleep(200000);
+	EXPECT_EQ(before.ticks, counters(self).ticks);
+	/* An update wakes it up */
+	self->q[1].priority = 3;
+	ASSERT_EQ(0, kfd_queue_update(&self->q[1]));
+	usleep(200000);
+	EXPECT_LT(before.ticks, counters(self).ticks);
+	finish(_metadata, self, 0);
+}
+
+/* The level in the middle waits for the one above and displaces the one below */
+KFD_TEST(three_levels)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		create(_metadata, self, i, 3 + i * 4);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 2);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 100);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, wait_launched(&self->q[1], 1));
+	occupy(_metadata, self, 2, 100);
+	ASSERT_TRUE(wait_state(&self->q[1], PREEMPTED));
+	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
+	finish(_metadata, self, 2);
+	ASSERT_TRUE(wait_state(&self->q[1], ACTIVE));
+	usleep(50000);
+	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
+	finish(_metadata, self, 1);
+	ASSERT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+}
+
+/* All victims of a tick go with one runlist */
+KFD_TEST(one_runlist)
+{
+	long long before;
+	int i;
+
+	if (kfd_no_hws())
+		SKIP(return, "no runlists without HWS");
+	if (kfd_mock_stat("hiq_run_list") < 0)
+		SKIP(return, "needs the mock GPU");
+	for (i = 0; i < 8; i++) {
+		create(_metadata, self, i, i < 7 ? 3 : 12);
+		if (i == 7)
+			break;
+		occupy(_metadata, self, i, 100);
+		ASSERT_EQ(0, wait_launched(&self->q[i], 1));
+	}
+	usleep(100000);
+	before = kfd_mock_stat("hiq_run_list");
+	occupy(_metadata, self, 7, 100);
+	for (i = 0; i < 7; i++)
+		ASSERT_TRUE(wait_state(&self->q[i], PREEMPTED));
+	EXPECT_EQ(before + 1, kfd_mock_stat("hiq_run_list"));
+	for (i = 7; i >= 0; i--)
+		finish(_metadata, self, i);
+	EXPECT_EQ(before + 2, kfd_mock_stat("hiq_run_list"));
+}
+
+/* While the high one never ends, the low one gets its slices */
+KFD_TEST(starvation)
+{
+	struct kfd_job *low = &self->job[0];
+
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, 50));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 20000));
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, low, GFX942_COUNT, 200, LOOPS_MS(60)));
+	kfd_job_submit(low, &self->q[0]);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 100);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(low, 1));
+	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+	finish(_metadata, self, 1);
+}
+
+KFD_TEST(random_load)
+{
+	struct kfd_job *high = &self->job[4];
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		create(_metadata, self, i, i);
+		ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_COUNT,
+					  self->kfd.gpu.wave_slots / 2 + 5 * i, LOOPS_MS(5)));
+		self->job[i].overlap = i & 1;
+		kfd_job_submit_n(&self->job[i], &self->q[i], 8);
+	}
+	create(_metadata, self, 4, 15);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, high, GFX942_COUNT, 64, LOOPS_MS(1)));
+	for (i = 1; i <= 20; i++) {
+		kfd_job_submit_n(high, &self->q[4], 3);
+		ASSERT_EQ(0, kfd_job_wait(high, KFD_TIMEOUT_MS));
+		usleep(rand() % 20000);
+	}
+	EXPECT_EQ(0, kfd_job_wrong(high, 60));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
+		EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 8));
+	}
+}
+
+/* Who preempted it is remembered, and both can hold a queue */
+KFD_TEST(holders)
+{
+	struct kfd_ioctl_gpreempt_args args;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0, 100);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 100);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	EXPECT_EQ(-EBUSY, kfd_queue_resume(&self->q[0]));
+	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
+	EXPECT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_IOCTL, args.queue_holder);
+	/* The monitor does not take it from the ioctl's hands */
+	finish(_metadata, self, 1);
+	usleep(100000);
+	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
+	EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+}
+
+KFD_TEST(bounds)
+{
+	static const __u64 never[][2] = {
+		{ ENABLE, 2 }, { ENABLE, ~0ull },
+		{ INTERVAL_US, 0 }, { INTERVAL_US, ~0ull }, { INTERVAL_US, 1ull << 32 | 5000 },
+		{ HOLDOFF_US, ~0ull }, { STARVATION_MS, 0 }, { STARVATION_MS, ~0ull },
+		{ SLICE_US, 0 }, { SLICE_US, ~0ull }, { 5, 1 }, { 0xffffffff, 1 },
+	};
+	__u64 value;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(never); i++)
+		EXPECT_EQ(-EINVAL, kfd_gpreempt_set(&self->kfd, never[i][0], never[i][1]));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 1234));
+	ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, INTERVAL_US, &value));
+	EXPECT_EQ(1234, value);
+	ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, ENABLE, &value));
+	EXPECT_EQ(1, value);
+}
+
+static void no_capability(struct shared *s)
+{
+	struct kfd kfd;
+	__u64 value;
+
+	(void)s;
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!setresuid(65534, 65534, 65534));
+	CHILD_CHECK(!kfd_gpreempt_get(&kfd, ENABLE, &value));
+	CHILD_CHECK(kfd_gpreempt_set(&kfd, ENABLE, 0) == -EPERM);
+	CHILD_CHECK(kfd_gpreempt_set(&kfd, INTERVAL_US, 1000) == -EPERM);
+}
+
+KFD_TEST(unprivileged)
+{
+	pid_t pid = start_child(&self->kfd, no_capability, NULL);
+
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(end_child(pid));
+}
+
+static void high_child(struct shared *s)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = 15 };
+	struct kfd_queue q;
+	struct kfd_job job;
+	struct kfd kfd;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, &opts));
+	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, 100, 1));
+	kfd_job_submit(&job, &q);
+	CHILD_CHECK(!wait_launched(&q, 1));
+	set_step(s, 1);
+	pause();
+}
+
+/* The one that was waited for is killed, and so is one that waits */
+KFD_TEST(kill)
+{
+	struct shared *s = shared_page();
+	pid_t high, low;
+	int i;
+
+	ASSERT_NE(NULL, s);
+	create(_metadata, self, 0, 5);
+	for (i = 0; i < 3; i++) {
+		set_step(s, 0);
+		low = start_child(&self->kfd, low_child, s);
+		ASSERT_LT(0, low);
+		EXPECT_TRUE(wait_step(s, 1));
+		occupy(_metadata, self, 0, 100);
+		set_step(s, 0);
+		high = start_child(&self->kfd, high_child, s);
+		ASSERT_LT(0, high);
+		EXPECT_TRUE(wait_step(s, 1));
+		EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+		EXPECT_TRUE(kill_child(low));
+		EXPECT_TRUE(kill_child(high));
+		EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+		finish(_metadata, self, 0);
+	}
+}
+
+/* Two queues that need the monitor, while a third one is hostile */
+static void served(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	struct kfd_ioctl_gpreempt_args before = counters(self);
+
+	create(_metadata, self, 10, 3);
+	create(_metadata, self, 11, 12);
+	occupy(_metadata, self, 10, self->kfd.gpu.wave_slots / 2);
+	ASSERT_EQ(0, wait_launched(&self->q[10], 1));
+	occupy(_metadata, self, 11, 100);
+	ASSERT_TRUE(wait_state(&self->q[10], PREEMPTED));
+	finish(_metadata, self, 11);
+	EXPECT_TRUE(wait_state(&self->q[10], ACTIVE));
+	finish(_metadata, self, 10);
+	EXPECT_LT(before.ticks, counters(self).ticks);
+}
+
+/*
+ * The owner takes the page of its pointers away. The device still sees it, but
+ * whoever reads it for the owner must neither wait for a page nor make one.
+ */
+KFD_TEST(pointers_unmapped)
+{
+	create(_metadata, self, 0, 15);
+	ASSERT_EQ(0, munmap(self->q[0].ptrs.cpu, 4096));
+	served(_metadata, self);
+}
+
+KFD_TEST(pointers_protected)
+{
+	create(_metadata, self, 0, 15);
+	ASSERT_EQ(0, mprotect(self->q[0].ptrs.cpu, 4096, PROT_NONE));
+	served(_metadata, self);
+}
+
+KFD_TEST(pointers_not_faulted_in)
+{
+	unsigned char resident = 0;
+	void *p;
+
+	create(_metadata, self, 0, 15);
+	p = mmap(self->q[0].ptrs.cpu, 4096, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ASSERT_EQ(self->q[0].ptrs.cpu, p);
+	ASSERT_EQ(0, mincore(p, 4096, &resident));
+	EXPECT_EQ(0, resident & 1);
+	served(_metadata, self);
+	ASSERT_EQ(0, mincore(p, 4096, &resident));
+	EXPECT_EQ(0, resident & 1);
+}
+
+/* A page whose faults nobody answers: a reader that waits, waits for ever */
+KFD_TEST(pointers_userfaultfd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *p;
+	int fd;
+
+	fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_API, &api));
+	create(_metadata, self, 0, 15);
+	p = mmap(self->q[0].ptrs.cpu, 4096, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ASSERT_EQ(self->q[0].ptrs.cpu, p);
+	reg.range.start = (uintptr_t)p;
+	reg.range.len = 4096;
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_REGISTER, &reg));
+	served(_metadata, self);
+	close(fd);
+}
+
+/*
+ * What the pointers say is the owner's affair. Nonsense in them may look like
+ * work that never ends: then the others get what the starvation limit grants.
+ */
+KFD_TEST(pointers_garbage)
+{
+	static const __u64 values[][2] = {
+		{ 0, ~0ull }, { ~0ull, 0 }, { 1ull << 63, 0 }, { 0, 1ull << 63 },
+		{ 0, 1ull << 32 }, { 0x7fffffff, 0xffffffff }, { 0, 1000 }, { 0, 1025 },
+	};
+	struct kfd_job *low = &self->job[1];
+	struct kfd_queue_desc *desc, *shadow;
+	unsigned int i;
+
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, 20));
+	create(_metadata, self, 0, 15);
+	create(_metadata, self, 1, 3);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, low, GFX942_COUNT, 100, LOOPS_MS(5)));
+	/* For CPUs alone, lest the firmware believes it */
+	desc = self->q[0].desc;
+	shadow = mmap(desc, 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ASSERT_EQ(desc, shadow);
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		__atomic_store_n(&desc->read_dispatch_id, values[i][0], __ATOMIC_RELAXED);
+		__atomic_store_n(&desc->write_dispatch_id, values[i][1], __ATOMIC_RELAXED);
+		kfd_job_submit_n(low, &self->q[1], 2);
+		ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
+		EXPECT_EQ(0, kfd_job_wrong(low, 2 * (i + 1)));
+	}
+	ASSERT_EQ(0, kfd_queue_destroy(&self->q[0]));
+	EXPECT_TRUE(wait_state(&self->q[1], ACTIVE));
+}
+
+/* Moments at which what the monitor holds changes under its hands */
+KFD_TEST(update_and_destroy)
+{
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 4);
+	create(_metadata, self, 2, 12);
+	occupy(_metadata, self, 0, 100);
+	occupy(_metadata, self, 1, 100);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 2, 100);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_TRUE(wait_state(&self->q[1], PREEMPTED));
+	ASSERT_EQ(0, kfd_queue_destroy(&self->q[1]));
+	/* As high as the other one now: nothing to wait for */
+	self->q[0].priority = 12;
+	ASSERT_EQ(0, kfd_queue_update(&self->q[0]));
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	self->q[0].priority = 3;
+	ASSERT_EQ(0, kfd_queue_update(&self->q[0]));
+	EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_queue_destroy(&self->q[2]));
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+}
+
+KFD_TEST(evictions)
+{
+	size_t size = 16 * 4096;
+	struct kfd_mem victim;
+	int i;
+
+	ASSERT_EQ(0, kfd_mem_userptr(&self->kfd, &victim, NULL, size));
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT, 400, LOOPS_MS(2)));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 64, LOOPS_MS(1)));
+	kfd_job_submit_n(&self->job[0], &self->q[0], 40);
+	for (i = 0; i < 20; i++) {
+		kfd_job_submit(&self->job[1], &self->q[1]);
+		usleep(rand() % 5000);
+		memset(victim.cpu, i, size);
+		ASSERT_EQ(0, madvise(victim.cpu, size, MADV_DONTNEED));
+		usleep(rand() % 5000);
+	}
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
+		EXPECT_EQ(0, kfd_job_wrong(&self->job[i], i ? 20 : 40));
+	}
+}
+
+KFD_TEST(suspend)
+{
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 2);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 100);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_mock_write("suspend", "1"));
+	EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	finish(_metadata, self, 1);
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+	served(_metadata, self);
+}
+
+TEST_HARNESS_MAIN
