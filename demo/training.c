@@ -11,7 +11,7 @@
 #include "demo.h"
 
 #define WORKGROUPS	64		/* in a dispatch */
-#define MEAN_LOOPS	(320000000 / GFX942_LOOP_NS)	/* 320 ms */
+#define MEAN_LOOPS	(400000000 / GFX942_LOOP_NS)	/* 400 ms */
 #define RING		256		/* packets */
 #define MAX_DISPATCHES	16384
 

@@ -160,6 +160,10 @@ KFD_TEST(two_processes)
 	EXPECT_LT(0, counters(self).inversions);
 }
 
+/*
+ * The device is full, so no wave of the high one's single dispatch starts, and
+ * yet it may have left the ring.
+ */
 KFD_TEST(preempts_and_resumes)
 {
 	struct kfd_ioctl_gpreempt_args args;
@@ -267,6 +271,8 @@ KFD_TEST(idle_high)
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 10, 1));
 	kfd_job_submit(&self->job[1], &self->q[1]);
 	ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+	/* What has just moved may be taken for busy for a while */
+	usleep(200000);
 	before = counters(self);
 	occupy(_metadata, self, 0, 100);
 	usleep(100000);
@@ -343,6 +349,10 @@ KFD_TEST(one_runlist)
 	occupy(_metadata, self, 7, 100);
 	for (i = 0; i < 7; i++)
 		ASSERT_TRUE(wait_state(&self->q[i], PREEMPTED));
+	/* The firmware may read it a little later */
+	for (i = 0; i < 1000 && kfd_mock_stat("hiq_run_list") == before; i++)
+		usleep(1000);
+	usleep(20000);
 	EXPECT_EQ(before + 1, kfd_mock_stat("hiq_run_list"));
 	for (i = 7; i >= 0; i--)
 		finish(_metadata, self, i);
@@ -504,16 +514,25 @@ KFD_TEST(kill)
 	}
 }
 
-/* Two queues that need the monitor, while a third one is hostile */
+/* Two queues that need the monitor, for when a third one is hostile */
+static void prepare(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	int i;
+
+	for (i = 10; i < 12; i++) {
+		create(_metadata, self, i, i == 10 ? 3 : 12);
+		ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, 100, 1));
+	}
+}
+
+/* Allocates nothing: that could fill a hole which is to be one */
 static void served(struct __test_metadata *_metadata, struct _test_data_kfd *self)
 {
 	struct kfd_ioctl_gpreempt_args before = counters(self);
 
-	create(_metadata, self, 10, 3);
-	create(_metadata, self, 11, 12);
-	occupy(_metadata, self, 10, self->kfd.gpu.wave_slots / 2);
+	kfd_job_submit(&self->job[10], &self->q[10]);
 	ASSERT_EQ(0, wait_launched(&self->q[10], 1));
-	occupy(_metadata, self, 11, 100);
+	kfd_job_submit(&self->job[11], &self->q[11]);
 	ASSERT_TRUE(wait_state(&self->q[10], PREEMPTED));
 	finish(_metadata, self, 11);
 	EXPECT_TRUE(wait_state(&self->q[10], ACTIVE));
@@ -528,6 +547,7 @@ static void served(struct __test_metadata *_metadata, struct _test_data_kfd *sel
 KFD_TEST(pointers_unmapped)
 {
 	create(_metadata, self, 0, 15);
+	prepare(_metadata, self);
 	ASSERT_EQ(0, munmap(self->q[0].ptrs.cpu, 4096));
 	served(_metadata, self);
 }
@@ -535,6 +555,7 @@ KFD_TEST(pointers_unmapped)
 KFD_TEST(pointers_protected)
 {
 	create(_metadata, self, 0, 15);
+	prepare(_metadata, self);
 	ASSERT_EQ(0, mprotect(self->q[0].ptrs.cpu, 4096, PROT_NONE));
 	served(_metadata, self);
 }
@@ -545,6 +566,7 @@ KFD_TEST(pointers_not_faulted_in)
 	void *p;
 
 	create(_metadata, self, 0, 15);
+	prepare(_metadata, self);
 	p = mmap(self->q[0].ptrs.cpu, 4096, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	ASSERT_EQ(self->q[0].ptrs.cpu, p);
@@ -568,6 +590,7 @@ KFD_TEST(pointers_userfaultfd)
 		SKIP(return, "no userfaultfd");
 	ASSERT_EQ(0, ioctl(fd, UFFDIO_API, &api));
 	create(_metadata, self, 0, 15);
+	prepare(_metadata, self);
 	p = mmap(self->q[0].ptrs.cpu, 4096, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	ASSERT_EQ(self->q[0].ptrs.cpu, p);
@@ -677,6 +700,7 @@ KFD_TEST(suspend)
 	finish(_metadata, self, 1);
 	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
 	finish(_metadata, self, 0);
+	prepare(_metadata, self);
 	served(_metadata, self);
 }
 

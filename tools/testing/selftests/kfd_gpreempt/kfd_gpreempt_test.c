@@ -950,6 +950,43 @@ KFD_TEST(save_area_elsewhere)
 	}
 }
 
+/*
+ * While a queue is preempted its MQDs are scribbled over. All that a resume
+ * needs, of every XCC, must be in the snapshot.
+ */
+KFD_TEST(scrubbed)
+{
+	struct kfd_job *behind = &self->job[2];
+	struct kfd_queue *q = &self->q[0];
+	__u32 mask[32];
+	int i;
+
+	if (kfd_mock_write("scrub", "1") == -ENOENT)
+		SKIP(return, "needs the mock GPU");
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, q, NULL));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, behind, GFX942_COUNT, 100, 1));
+	kfd_job_submit_n(behind, q, 5);
+	ASSERT_EQ(0, kfd_job_wait(behind, KFD_TIMEOUT_MS));
+	memset(mask, 0xff, sizeof(mask));
+	for (i = 0; i < 4; i++) {
+		start_waiting(_metadata, self, 0, self->kfd.gpu.wave_slots / 2);
+		kfd_job_submit_n(behind, q, 5);
+		ASSERT_EQ(0, kfd_queue_preempt(q, SAVE, 0));
+		if (i & 1) {
+			q->priority = i;
+			ASSERT_EQ(0, kfd_queue_update(q));
+		}
+		if (i & 2)
+			ASSERT_EQ(0, kfd_queue_set_cu_mask(q, mask, 1024));
+		ASSERT_EQ(0, kfd_mock_write("scrub", "1"));
+		ASSERT_EQ(0, kfd_queue_resume(q));
+		finish_waiting(_metadata, self, 0);
+		ASSERT_EQ(0, kfd_job_wait(behind, KFD_TIMEOUT_MS));
+		EXPECT_EQ(0, kfd_job_wrong(behind, 10 + 5 * i));
+		kfd_job_free(&self->job[0]);
+	}
+}
+
 struct racer {
 	struct kfd_queue *q;
 	int *stop;

@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <linux/kfd_ioctl.h>
-#include "kfd_uapi_private.h"
 #include "../../kfd/gfx942_kernels.h"
 
 /* Far more than anything here takes, even emulated and with KASAN */
