@@ -23,7 +23,6 @@
  * @gart_mm: allocated part of the GART's address range
  * @doorbell_map: allocated pages of the doorbell aperture
  * @doorbell_lock: protects @doorbell_map
- * @list: in the list of all mock GPUs
  * @index: number of this GPU
  */
 struct mock_host {
@@ -36,7 +35,6 @@ struct mock_host {
 	struct drm_mm gart_mm;
 	unsigned long *doorbell_map;
 	struct mutex doorbell_lock;	/* doorbell_map */
-	struct list_head list;
 	int index;
 };
 
@@ -62,7 +60,7 @@ struct mock_mapping {
  * @res: for tbo.resource; only mem_type says anything
  * @pages: pages of a GTT or VRAM BO, present since first touched
  * @lock: protects @gen, @pages_gen and the use of userptr pages. Leaf.
- * @user_addr: start of a userptr
+ * @user_addr: start of a userptr; of a page directory: what stands for its address
  * @mm: whose address it is; a number to compare, no reference is held
  * @gen: invalidations of the userptr
  * @pages_gen: value of @gen that tt.pages belong to; GPU access needs @gen

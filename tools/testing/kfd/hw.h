@@ -31,6 +31,9 @@
 
 #define AQL_PACKET_SIZE	64
 
+/* Offset of a register, as the headers in asic_reg name it. */
+#define MOCK_REG(name)	(reg##name)
+
 struct mock_event;
 typedef void (*mock_event_fn)(struct mock_hw *hw, struct mock_event *ev);
 
@@ -258,24 +261,48 @@ struct mock_fw {
 	bool rotate;			/* the quantum is over */
 };
 
-/* Counters, "stats" in debugfs in this order. */
-#define MOCK_STATS(X)							\
-	X(hiq_packets) X(hiq_nop) X(hiq_set_resources) X(hiq_run_list)	\
-	X(hiq_map_process) X(hiq_map_queues) X(hiq_unmap_queues)	\
-	X(hiq_query_status) X(hiq_write_data) X(hiq_map_sdma)		\
-	X(kiq_packets) X(fence_writes) X(fences_lost) X(rotations)	\
-	X(queues_mapped) X(queues_unmapped) X(hqd_loads) X(hqd_dequeues) \
-	X(preempts_ignored) X(queue_resets) X(gpu_resets)		\
-	X(saves) X(restores) X(saved_waves) X(restored_waves) X(saved_bytes) \
-	X(register_reads) X(register_writes) X(doorbells)		\
-	X(aql_packets) X(dispatches) X(barriers) X(vendor_packets)	\
-	X(queue_errors) X(unexecuted) X(vm_faults) X(interrupts)	\
-	X(wg_launched) X(wg_ended) X(wg_killed)
-
+/* Counters, "stats" in debugfs. Those of a kind are in one place. */
 struct mock_stats {
-#define X(name) u64 name;
-	MOCK_STATS(X)
-#undef X
+	u64 hiq_packets;
+	u64 hiq_nop;
+	u64 hiq_set_resources;
+	u64 hiq_run_list;
+	u64 hiq_map_process;
+	u64 hiq_map_queues;
+	u64 hiq_unmap_queues;
+	u64 hiq_query_status;
+	u64 hiq_write_data;
+	u64 hiq_map_sdma;
+	u64 kiq_packets;
+	u64 fence_writes;
+	u64 fences_lost;
+	u64 rotations;
+	u64 queues_mapped;
+	u64 queues_unmapped;
+	u64 hqd_loads;
+	u64 hqd_dequeues;
+	u64 preempts_ignored;
+	u64 queue_resets;
+	u64 gpu_resets;
+	u64 saves;
+	u64 restores;
+	u64 saved_waves;
+	u64 restored_waves;
+	u64 saved_bytes;
+	u64 register_reads;
+	u64 register_writes;
+	u64 doorbells;
+	u64 aql_packets;
+	u64 dispatches;
+	u64 barriers;
+	u64 vendor_packets;
+	u64 queue_errors;
+	u64 unexecuted;
+	u64 vm_faults;
+	u64 interrupts;
+	u64 wg_launched;
+	u64 wg_ended;
+	u64 wg_killed;
 };
 
 /**
@@ -290,9 +317,11 @@ struct mock_stats {
  */
 struct mock_hw {
 	struct mock_device *md;
-	struct mutex lock;
+	struct mutex lock; /* the GPU's, see above */
 	struct task_struct *thread;
 	u64 now;
+	u64 skew;			/* real time less time of the model */
+	bool tired;			/* the time slipped just now */
 	u64 active;			/* when something was last done */
 	struct timerqueue_head events;
 	struct mock_xcc xcc[MOCK_MAX_XCC];
@@ -326,9 +355,6 @@ extern unsigned int mock_save_ns_base, mock_save_ns_wave, mock_restore_ns_wave;
 extern unsigned int mock_preempt_us, mock_ignore_preempt, mock_lost_fence;
 extern unsigned int mock_giveup_ms, mock_quantum_us;
 
-#define mock_for_each_xcc(hw, x) \
-	for ((x) = 0; (x) < (hw)->md->num_xcc; (x)++)
-
 static inline u64 mock_u64(u32 lo, u32 hi)
 {
 	return lo | (u64)hi << 32;
@@ -340,7 +366,13 @@ static inline u8 mock_all_xcc(struct mock_hw *hw)
 }
 
 #define HQD_REG(h, field)	((h)->reg[MQD_DW(field)])
-#define HQD_REG64(h, field)	mock_u64(HQD_REG(h, field##_lo), HQD_REG(h, field##_hi))
+/* two registers next to each other, the low half first */
+#define HQD_REG64(h, field)	mock_hqd_u64(h, MQD_DW(field##_lo))
+
+static inline u64 mock_hqd_u64(const struct mock_hqd *h, u32 dw)
+{
+	return mock_u64(h->reg[dw], h->reg[dw + 1]);
+}
 
 /* hw.c */
 void mock_event_arm(struct mock_hw *hw, struct mock_event *ev, u64 when,
@@ -409,5 +441,6 @@ void mock_check_saved(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
 void mock_check_gart_gone(struct mock_hw *hw, u64 va, size_t len);
 void mock_check_counts(struct mock_hw *hw, const char *when);
 void mock_check_fini(struct mock_hw *hw);
+void mock_check_scrub(struct mock_hw *hw);
 
 #endif

@@ -57,6 +57,7 @@ union aql_packet {
 	struct aql_barrier barrier;
 	u8 bytes[AQL_PACKET_SIZE];
 };
+
 static_assert(sizeof(union aql_packet) == AQL_PACKET_SIZE);
 
 /* amd_signal_t */
@@ -84,7 +85,8 @@ void mock_vm_fault(struct mock_hw *hw, struct mock_queue *q, u64 va, bool write,
 		   const char *what)
 {
 	hw->stats.vm_faults++;
-	mock_violation(hw->md, "pasid %u vmid %u doorbell %x: %s of %s at %llx, nothing is mapped there\n",
+	mock_violation(hw->md,
+		       "pasid %u vmid %u doorbell %x: %s of %s at %llx, nothing is mapped there\n",
 		       q->pasid, q->vmid, q->doorbell, write ? "write" : "read",
 		       what, va);
 }
@@ -352,7 +354,7 @@ static void check_launched(struct mock_hw *hw, struct mock_queue *q)
 
 	if (!q->cur || q->seen != mock_all_xcc(hw))
 		return;
-	mock_for_each_xcc(hw, x)
+	for (x = 0; x < hw->md->num_xcc; x++)
 		if (q->hqd[x]->next < q->hqd[x]->share)
 			return;
 	q->cur = NULL;
@@ -374,7 +376,7 @@ void mock_dispatch_check(struct mock_hw *hw, struct mock_dispatch *d)
 	/* an XCC that is not there yet may bring more of it from memory */
 	if (q->seen != mock_all_xcc(hw))
 		return;
-	mock_for_each_xcc(hw, x)
+	for (x = 0; x < hw->md->num_xcc; x++)
 		if (d->left[x])
 			return;
 	check_launched(hw, q);
@@ -608,7 +610,7 @@ static bool queue_runs(struct mock_hw *hw, struct mock_queue *q)
 
 	if (q->on != mock_all_xcc(hw) || q->error)
 		return false;
-	mock_for_each_xcc(hw, x)
+	for (x = 0; x < hw->md->num_xcc; x++)
 		if (q->hqd[x]->state != HQD_ON)
 			return false;
 	return true;
@@ -618,7 +620,8 @@ static void queue_error(struct mock_hw *hw, struct mock_queue *q, u32 header)
 {
 	hw->stats.queue_errors++;
 	q->error = true;
-	mock_violation(hw->md, "pasid %u doorbell %x: packet %llu with header %x cannot be executed\n",
+	mock_violation(hw->md,
+		       "pasid %u doorbell %x: packet %llu with header %x cannot be executed\n",
 		       q->pasid, q->doorbell, q->rptr, header);
 }
 
@@ -672,7 +675,7 @@ static bool launch(struct mock_hw *hw, struct mock_queue *q, const void *packet)
 	if (d->kernel == GFX942_KERNELS)
 		hw->stats.unexecuted++;
 	q->cur = d;
-	mock_for_each_xcc(hw, x) {
+	for (x = 0; x < hw->md->num_xcc; x++) {
 		q->hqd[x]->next = 0;
 		q->hqd[x]->share = mock_share(q->hqd[x], d->total);
 		d->left[x] = q->hqd[x]->share;
@@ -815,7 +818,7 @@ void mock_flags_poll(struct mock_hw *hw)
 			if (!val)
 				continue;
 			mock_dispatch_release(hw, d);
-			mock_for_each_xcc(hw, x)
+			for (x = 0; x < hw->md->num_xcc; x++)
 				list_for_each_entry(b, &q->hqd[x]->running, node)
 					if (b->d == d)
 						mock_event_arm(hw, &b->ev,

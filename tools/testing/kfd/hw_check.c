@@ -101,14 +101,15 @@ static void check_overlap(struct mock_hw *hw, struct mock_hqd *h)
 	list_for_each_entry(q, &hw->mapped, node) {
 		if (q->vm != h->q->vm)
 			continue;
-		mock_for_each_xcc(hw, x) {
+		for (x = 0; x < hw->md->num_xcc; x++) {
 			o = q->hqd[x];
 			if (o == h || o->state == HQD_OFF || !mock_hqd_has_cwsr(o))
 				continue;
 			other = HQD_REG64(o, cp_hqd_ctx_save_base_addr);
 			if (other < end &&
 			    base < other + HQD_REG(o, cp_hqd_ctx_save_size))
-				mock_violation(hw->md, "pasid %u: save area %llx of doorbell %x xcc %u overlaps %llx of doorbell %x xcc %u\n",
+				mock_violation(hw->md,
+					       "pasid %u: save area %llx of doorbell %x xcc %u overlaps %llx of doorbell %x xcc %u\n",
 					       q->pasid, base, h->q->doorbell, h->xcc,
 					       other, q->doorbell, x);
 		}
@@ -123,13 +124,43 @@ static void check_share(struct mock_hw *hw, struct mock_hqd *h)
 	u32 x;
 
 	if (id >= hw->md->num_xcc)
-		mock_violation(hw->md, "pasid %u doorbell %x xcc %u: compute_current_logic_xcc_id is %u of %u\n",
+		mock_violation(hw->md,
+			       "pasid %u doorbell %x xcc %u: compute_current_logic_xcc_id is %u of %u\n",
 			       q->pasid, q->doorbell, h->xcc, id, hw->md->num_xcc);
-	mock_for_each_xcc(hw, x)
+	for (x = 0; x < hw->md->num_xcc; x++)
 		if (x != h->xcc && q->hqd[x]->state != HQD_OFF &&
 		    HQD_REG(q->hqd[x], compute_current_logic_xcc_id) == id)
-			mock_violation(hw->md, "pasid %u doorbell %x: xcc %u and %u both are logical xcc %u\n",
+			mock_violation(hw->md,
+				       "pasid %u doorbell %x: xcc %u and %u both are logical xcc %u\n",
 				       q->pasid, q->doorbell, h->xcc, x, id);
+}
+
+/**
+ * mock_check_scrub - spoil the MQDs and control stacks of queues that are off
+ * @hw: the GPU
+ *
+ * For a test that a driver which puts a queue back from a copy has copied all
+ * of it. A queue that the driver maps again as it is loses its work.
+ */
+void mock_check_scrub(struct mock_hw *hw)
+{
+	struct mock_shadow *s;
+	u32 size, done;
+	int i;
+
+	memset(hw->buf, 0xa5, PAGE_SIZE);
+	hash_for_each(hw->shadow, i, s, node) {
+		if (!s->saved || mock_mem_read(&hw->md->gart, s->mqd +
+					       4 * MQD_DW(cp_hqd_cntl_stack_size),
+					       &size, sizeof(size)))
+			continue;
+		mock_mem_write(&hw->md->gart, s->mqd, hw->buf,
+			       sizeof(struct v9_mqd));
+		/* lies one page behind the MQD, see kfd_mqd_manager_v9.c */
+		for (done = 0; done < size; done += PAGE_SIZE)
+			mock_mem_write(&hw->md->gart, s->mqd + PAGE_SIZE + done,
+				       hw->buf, min_t(u32, PAGE_SIZE, size - done));
+	}
 }
 
 /**
@@ -154,12 +185,14 @@ void mock_check_map(struct mock_hw *hw, struct mock_hqd *h)
 			if (val == s->field[i])
 				continue;
 			changed = true;
-			mock_violation(hw->md, "pasid %u doorbell %x xcc %u: %s was %x when unmapped, is %x when mapped\n",
+			mock_violation(hw->md,
+				       "pasid %u doorbell %x xcc %u: %s was %x when unmapped, is %x when mapped\n",
 				       q->pasid, q->doorbell, h->xcc,
 				       fields[i].name, s->field[i], val);
 		}
 		if (s->xcc != h->xcc)
-			mock_violation(hw->md, "pasid %u doorbell %x: MQD of xcc %u is mapped on xcc %u\n",
+			mock_violation(hw->md,
+				       "pasid %u doorbell %x: MQD of xcc %u is mapped on xcc %u\n",
 				       q->pasid, q->doorbell, s->xcc, h->xcc);
 	}
 	if (!s || changed)
@@ -186,10 +219,12 @@ void mock_check_restored(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
 	if (s && s->saved) {
 		known = s->groups;
 		if (groups != known)
-			mock_violation(hw->md, "pasid %u doorbell %x xcc %u: %u workgroups were saved, %u are restored\n",
+			mock_violation(hw->md,
+				       "pasid %u doorbell %x xcc %u: %u workgroups were saved, %u are restored\n",
 				       q->pasid, q->doorbell, h->xcc, known, groups);
 		else if (sum != s->sum)
-			mock_violation(hw->md, "pasid %u doorbell %x xcc %u: saved waves changed, sum %x, was %x\n",
+			mock_violation(hw->md,
+				       "pasid %u doorbell %x xcc %u: saved waves changed, sum %x, was %x\n",
 				       q->pasid, q->doorbell, h->xcc, sum, s->sum);
 		s->saved = false;
 		s->groups = 0;
@@ -258,7 +293,7 @@ u64 mock_in_flight(struct mock_hw *hw)
 	u32 x;
 
 	list_for_each_entry(q, &hw->mapped, node) {
-		mock_for_each_xcc(hw, x) {
+		for (x = 0; x < hw->md->num_xcc; x++) {
 			h = q->hqd[x];
 			list_for_each_entry(b, &h->running, node)
 				n += b->count;
@@ -285,10 +320,11 @@ void mock_check_counts(struct mock_hw *hw, const char *when)
 	u32 x, waves, used;
 
 	if (s->wg_launched != flight + hw->saved_wg + s->wg_ended + s->wg_killed)
-		mock_violation(hw->md, "%s: launched %llu, but in flight %llu, saved %llu, ended %llu, killed %llu\n",
+		mock_violation(hw->md,
+			       "%s: launched %llu, but in flight %llu, saved %llu, ended %llu, killed %llu\n",
 			       when, s->wg_launched, flight, hw->saved_wg,
 			       s->wg_ended, s->wg_killed);
-	mock_for_each_xcc(hw, x) {
+	for (x = 0; x < hw->md->num_xcc; x++) {
 		used = 0;
 		list_for_each_entry(q, &hw->mapped, node) {
 			waves = 0;
@@ -298,7 +334,8 @@ void mock_check_counts(struct mock_hw *hw, const char *when)
 				waves += b->count * b->d->waves;
 			used += waves;
 			if (waves != q->hqd[x]->waves)
-				mock_violation(hw->md, "%s: doorbell %x xcc %u counts %u waves, has %u\n",
+				mock_violation(hw->md,
+					       "%s: doorbell %x xcc %u counts %u waves, has %u\n",
 					       when, q->doorbell, x,
 					       q->hqd[x]->waves, waves);
 		}

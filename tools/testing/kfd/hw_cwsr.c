@@ -26,6 +26,7 @@ struct mock_record {
 	u32 reserved[5];
 	u8 packet[AQL_PACKET_SIZE];
 };
+
 static_assert(sizeof(struct mock_record) == 128);
 
 #define RECORD_MAGIC	0x57415645	/* "WAVE" */
@@ -80,19 +81,18 @@ void mock_hqd_refresh(struct mock_hqd *h)
 	h->reg[MQD_DISPATCH_ID + 1] = upper_32_bits(q->rptr);
 }
 
-static int mqd_write(struct mock_hw *hw, struct mock_hqd *h, u32 dw, u32 count)
+/* Write back some registers, dword of the first and of the last one. */
+static int mqd_write(struct mock_hw *hw, struct mock_hqd *h, u32 first, u32 last)
 {
 	u64 mqd = HQD_REG64(h, cp_mqd_base_addr);
 
-	if (!mock_mem_write(&hw->md->gart, mqd + dw * 4, &h->reg[dw], count * 4))
+	if (!mock_mem_write(&hw->md->gart, mqd + first * 4, &h->reg[first],
+			    (last - first + 1) * 4))
 		return 0;
 	mock_violation(hw->md, "doorbell %x xcc %u: no MQD at %llx\n",
 		       h->q->doorbell, h->xcc, mqd);
 	return -EFAULT;
 }
-
-#define MQD_WRITE(hw, h, first, last) \
-	mqd_write(hw, h, MQD_DW(first), MQD_DW(last) - MQD_DW(first) + 1)
 
 /* Loading */
 
@@ -139,7 +139,8 @@ static bool queue_begin(struct mock_hw *hw, struct mock_hqd *h)
 	q->cur = NULL;
 	list_add_tail(&q->node, &hw->mapped);
 	if (!q->vm) {
-		mock_violation(hw->md, "doorbell %x: vmid %u with page directory %llx is no address space\n",
+		mock_violation(hw->md,
+			       "doorbell %x: vmid %u with page directory %llx is no address space\n",
 			       q->doorbell, q->vmid, hw->vmid[q->vmid].pd_base);
 		ok = false;
 	} else if (!is_aql(h)) {
@@ -169,7 +170,8 @@ static void restore_launch(struct mock_hw *hw, struct mock_hqd *h)
 			      mock_u64(HQD_REG(h, cp_mqd_connect_start_time_lo),
 				       HQD_REG(h, cp_mqd_connect_start_time_hi)));
 	if (!d) {
-		mock_violation(hw->md, "pasid %u doorbell %x xcc %u: the dispatch to be continued cannot be read\n",
+		mock_violation(hw->md,
+			       "pasid %u doorbell %x xcc %u: the dispatch to be continued cannot be read\n",
 			       q->pasid, q->doorbell, h->xcc);
 		return;
 	}
@@ -177,7 +179,8 @@ static void restore_launch(struct mock_hw *hw, struct mock_hqd *h)
 		 HQD_REG(h, compute_restart_y)) * d->groups[0] +
 		HQD_REG(h, compute_restart_x);
 	if (!mock_group_to_share(h, group, &index))
-		mock_violation(hw->md, "pasid %u doorbell %x xcc %u: restart at workgroup %u, of another XCC\n",
+		mock_violation(hw->md,
+			       "pasid %u doorbell %x xcc %u: restart at workgroup %u, of another XCC\n",
 			       q->pasid, q->doorbell, h->xcc, group);
 	q->cur = d;
 	h->next = index;
@@ -274,7 +277,8 @@ static u32 restore_waves(struct mock_hw *hw, struct mock_hqd *h)
 	if (!bad && top != low)
 		bad = "the control stack holds too many waves";
 	if (bad)
-		mock_violation(hw->md, "pasid %u doorbell %x xcc %u: %s (stack %x to %x, waves up to %x)\n",
+		mock_violation(hw->md,
+			       "pasid %u doorbell %x xcc %u: %s (stack %x to %x, waves up to %x)\n",
 			       q->pasid, q->doorbell, h->xcc, bad,
 			       HQD_REG(h, cp_hqd_cntl_stack_offset),
 			       HQD_REG(h, cp_hqd_cntl_stack_size), end);
@@ -312,13 +316,14 @@ bool mock_hqd_load(struct mock_hw *hw, struct mock_hqd *h)
 	else if (q->error)
 		ok = false;
 	else if (packet_pointer(h) != q->rptr)
-		mock_violation(hw->md, "pasid %u doorbell %x: xcc %u is at packet %llu, the others at %llu\n",
+		mock_violation(hw->md,
+			       "pasid %u doorbell %x: xcc %u is at packet %llu, the others at %llu\n",
 			       q->pasid, q->doorbell, h->xcc,
 			       packet_pointer(h), q->rptr);
 	q->on |= 1 << h->xcc;
 	q->seen |= 1 << h->xcc;
 	/* in the dumps of a running queue the MQD says active */
-	mqd_write(hw, h, MQD_DW(cp_hqd_active), 1);
+	mqd_write(hw, h, MQD_DW(cp_hqd_active), MQD_DW(cp_hqd_active));
 	if (!ok)
 		return false;
 
@@ -361,7 +366,8 @@ static void save_flush(struct saver *s)
 	if (!s->n)
 		return;
 	if (s->pos + len > HQD_REG(s->h, cp_hqd_ctx_save_size)) {
-		mock_violation(s->hw->md, "pasid %u doorbell %x xcc %u: save area overflows at %x\n",
+		mock_violation(s->hw->md,
+			       "pasid %u doorbell %x xcc %u: save area overflows at %x\n",
 			       q->pasid, q->doorbell, s->h->xcc, s->pos + len);
 		s->failed = true;
 		return;
@@ -377,7 +383,8 @@ static void save_flush(struct saver *s)
 	for (i = 0; i < s->n; i++) {
 		for (w = 0; w < max(r[i].waves, 1U); w++) {
 			if (top < STACK_RESERVED + sizeof(e)) {
-				mock_violation(s->hw->md, "pasid %u doorbell %x xcc %u: control stack overflows\n",
+				mock_violation(s->hw->md,
+					       "pasid %u doorbell %x xcc %u: control stack overflows\n",
 					       q->pasid, q->doorbell, s->h->xcc);
 				s->failed = true;
 				return;
@@ -387,7 +394,8 @@ static void save_flush(struct saver *s)
 			e.group = r[i].group;
 			if (mock_mem_write(&s->hw->md->gart, stack + top, &e,
 					   sizeof(e))) {
-				mock_violation(s->hw->md, "pasid %u doorbell %x xcc %u: no control stack\n",
+				mock_violation(s->hw->md,
+					       "pasid %u doorbell %x xcc %u: no control stack\n",
 					       q->pasid, q->doorbell, s->h->xcc);
 				s->failed = true;
 				return;
@@ -541,24 +549,19 @@ static void hqd_off(struct mock_hw *hw, struct mock_hqd *h)
 	HQD_REG(h, cp_hqd_active) = 0;
 	HQD_REG(h, cp_hqd_dequeue_request) = 0;
 	if (!q->vm || !is_aql(h)) {
-		MQD_WRITE(hw, h, cp_hqd_active, cp_hqd_active);
+		mqd_write(hw, h, MQD_DW(cp_hqd_active), MQD_DW(cp_hqd_active));
 		hqd_forget(hw, h);
 		return;
 	}
 	save_launch(h);
-	if (!MQD_WRITE(hw, h, compute_dispatch_initiator, compute_dim_z) &&
-	    !MQD_WRITE(hw, h, compute_restart_x, compute_restart_z) &&
-	    !MQD_WRITE(hw, h, compute_dispatch_id, compute_relaunch) &&
-	    !MQD_WRITE(hw, h, compute_restart_cg_tg_id, compute_restart_cg_tg_id) &&
-	    !MQD_WRITE(hw, h, compute_user_data_0, compute_user_data_15) &&
-	    !MQD_WRITE(hw, h, cp_mqd_connect_start_time_lo,
-		       cp_mqd_connect_start_time_hi) &&
-	    !MQD_WRITE(hw, h, cp_hqd_active, cp_hqd_active) &&
-	    !MQD_WRITE(hw, h, cp_hqd_pq_rptr, cp_hqd_pq_rptr) &&
-	    !MQD_WRITE(hw, h, cp_hqd_cntl_stack_offset, cp_hqd_cntl_stack_offset) &&
-	    !MQD_WRITE(hw, h, cp_hqd_wg_state_offset, cp_hqd_wg_state_offset) &&
-	    !MQD_WRITE(hw, h, cp_hqd_pq_wptr_lo, cp_hqd_pq_wptr_hi) &&
-	    !mqd_write(hw, h, MQD_DISPATCH_ID, 2))
+	/* nothing else between these is the driver's to change while mapped */
+	if (!mqd_write(hw, h, MQD_DW(compute_dispatch_initiator),
+		       MQD_DW(cp_mqd_connect_start_time_hi)) &&
+	    !mqd_write(hw, h, MQD_DW(cp_hqd_active), MQD_DW(cp_hqd_active)) &&
+	    !mqd_write(hw, h, MQD_DW(cp_hqd_pq_rptr), MQD_DW(cp_hqd_pq_rptr)) &&
+	    !mqd_write(hw, h, MQD_DW(cp_hqd_cntl_stack_offset),
+		       MQD_DW(cp_hqd_wg_state_offset)) &&
+	    !mqd_write(hw, h, MQD_DW(cp_hqd_pq_wptr_lo), MQD_DISPATCH_ID + 1))
 		mock_check_saved(hw, h, groups, sum);
 	else
 		hw->stats.wg_killed += groups;
@@ -598,7 +601,9 @@ void mock_hqd_dequeue(struct mock_hw *hw, struct mock_hqd *h, u32 type, u64 from
 {
 	u64 end;
 
-	if (h->state != HQD_ON || !type)
+	/* a queue that drains can still be saved or reset */
+	if (!type || (h->state != HQD_ON &&
+		      (h->state != HQD_DRAINING || type == h->request)))
 		return;
 	if (is_deaf(h)) {
 		hw->stats.preempts_ignored++;

@@ -85,7 +85,8 @@ void mock_kiq_drain(struct mock_hw *hw)
 {
 	u32 x, i, len, pkt[8];
 
-	mock_for_each_xcc(hw, x) {
+	for (x = 0; x < hw->md->num_xcc; x++) {
+		/* pairs with amdgpu_ring_commit() */
 		u32 wptr = smp_load_acquire(&hw->kiq_wptr[x]);
 
 		while (hw->kiq_rptr[x] != wptr) {
@@ -173,7 +174,7 @@ static void map_queue(struct mock_hw *hw, struct mock_queue *q, u32 vmid,
 	q->hws = true;
 	q->is_static = p->bitfields2.queue_type ==
 		queue_type__mes_map_queues__normal_latency_static_queue_vi;
-	mock_for_each_xcc(hw, x) {
+	for (x = 0; x < hw->md->num_xcc; x++) {
 		h = q->hqd[x];
 		if (mock_mem_read(&hw->md->gart, mqd, h->reg, sizeof(h->reg)) ||
 		    (!x && mock_mem_read(&hw->md->gart,
@@ -184,12 +185,14 @@ static void map_queue(struct mock_hw *hw, struct mock_queue *q, u32 vmid,
 			return;
 		}
 		if (HQD_REG64(h, cp_mqd_base_addr) != mqd)
-			mock_violation(hw->md, "MAP_QUEUES: the MQD at %llx for xcc %u says that it is at %llx\n",
+			mock_violation(hw->md,
+				       "MAP_QUEUES: the MQD at %llx for xcc %u says that it is at %llx\n",
 				       mqd, x, HQD_REG64(h, cp_mqd_base_addr));
 		if ((HQD_REG(h, cp_hqd_pq_doorbell_control) &
 		     CP_HQD_PQ_DOORBELL_CONTROL__DOORBELL_OFFSET_MASK) !=
 		    doorbell << CP_HQD_PQ_DOORBELL_CONTROL__DOORBELL_OFFSET__SHIFT)
-			mock_violation(hw->md, "MAP_QUEUES: doorbell %x, the MQD of xcc %u says %x\n",
+			mock_violation(hw->md,
+				       "MAP_QUEUES: doorbell %x, the MQD of xcc %u says %x\n",
 				       doorbell, x,
 				       HQD_REG(h, cp_hqd_pq_doorbell_control));
 		HQD_REG(h, cp_hqd_vmid) = vmid;
@@ -400,12 +403,12 @@ static void take_off(struct mock_hw *hw, u32 type)
 	u64 ns;
 	u32 x;
 
-	mock_for_each_xcc(hw, x)
+	for (x = 0; x < hw->md->num_xcc; x++)
 		from[x] = hw->now;
 	list_for_each_entry_safe(q, tmp, &hw->mapped, node) {
 		if (!q->going)
 			continue;
-		mock_for_each_xcc(hw, x) {
+		for (x = 0; x < hw->md->num_xcc; x++) {
 			h = q->hqd[x];
 			ns = mock_hqd_save_ns(h);
 			mock_hqd_dequeue(hw, h, type, from[x]);
@@ -424,7 +427,7 @@ static void log_deaf(struct mock_hw *hw)
 		if (!q->going)
 			continue;
 		q->going = false;
-		mock_for_each_xcc(hw, x)
+		for (x = 0; x < hw->md->num_xcc; x++)
 			if (q->on & 1 << x)
 				mock_mem_write(&hw->md->gart, hw->hiq.mqd[x] + dw * 4,
 					       &q->doorbell, sizeof(q->doorbell));
@@ -581,13 +584,13 @@ static void do_write_data(struct mock_hw *hw)
 	/* the grace period; the register's offset is that of XCC 0 */
 	if (p->bitfields2.dst_sel != dst_sel___write_data__mem_mapped_register ||
 	    p->bitfields3.dst_mmreg_addr !=
-	    hw->md->adev->reg_offset[GC_HWIP][0][0] + regCP_IQ_WAIT_TIME2) {
+	    hw->md->adev->reg_offset[GC_HWIP][0][0] + MOCK_REG(CP_IQ_WAIT_TIME2)) {
 		mock_violation(hw->md, "WRITE_DATA to %x\n",
 			       p->bitfields3.dst_mmreg_addr);
 		return;
 	}
-	mock_for_each_xcc(hw, x)
-		hw->xcc[x].regs[regCP_IQ_WAIT_TIME2] = p->data;
+	for (x = 0; x < hw->md->num_xcc; x++)
+		hw->xcc[x].regs[MOCK_REG(CP_IQ_WAIT_TIME2)] = p->data;
 }
 
 /* The packet is done: report, go on. */

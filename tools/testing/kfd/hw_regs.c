@@ -11,7 +11,6 @@
 #include <linux/delay.h>
 #include <linux/slab.h>
 #include "hw.h"
-#include "amdgpu_amdkfd_aldebaran.h"
 #include "gc/gc_9_4_3_offset.h"
 #include "gc/gc_9_4_3_sh_mask.h"
 #include "athub/athub_1_8_0_offset.h"
@@ -33,8 +32,8 @@
 #define GC_REGS		(GC_BASE1 - GC_BASE)
 #define SEGMENTS	6
 
-#define HQD_FIRST	regCP_MQD_BASE_ADDR
-#define HQD_LAST	regCP_HQD_AQL_DISPATCH_ID_HI
+#define HQD_FIRST	MOCK_REG(CP_MQD_BASE_ADDR)
+#define HQD_LAST	MOCK_REG(CP_HQD_AQL_DISPATCH_ID_HI)
 
 /* SQ_CMD.CMD, vega10_enum.h: SQ_IND_CMD_CMD_KILL */
 #define SQ_CMD_KILL	3
@@ -80,7 +79,7 @@ static void hqd_write(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg, u32 val
 
 	if (h->state == HQD_OFF) {
 		h->reg[dw] = val;
-		if (reg != regCP_HQD_ACTIVE || !(val & 1))
+		if (reg != MOCK_REG(CP_HQD_ACTIVE) || !(val & 1))
 			return;
 		hw->stats.hqd_loads++;
 		/* PRELOAD_REQ: CP fetches the SH registers from the MQD */
@@ -98,15 +97,17 @@ static void hqd_write(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg, u32 val
 	}
 
 	switch (reg) {
-	case regCP_HQD_DEQUEUE_REQUEST:
+	case MOCK_REG(CP_HQD_DEQUEUE_REQUEST):
 		if (h->q->hws)
-			mock_violation(hw->md, "xcc %u pipe %u queue %u: dequeue request for a queue of HWS\n",
+			mock_violation(hw->md,
+				       "xcc %u pipe %u queue %u: dequeue request for a queue of HWS\n",
 				       h->xcc, xcc->pipe, xcc->queue);
 		hw->stats.hqd_dequeues++;
 		mock_hqd_dequeue(hw, h, val, hw->now);
 		break;
-	case regCP_MQD_BASE_ADDR:
-		mock_violation(hw->md, "xcc %u pipe %u queue %u is loaded while a queue is active there\n",
+	case MOCK_REG(CP_MQD_BASE_ADDR):
+		mock_violation(hw->md,
+			       "xcc %u pipe %u queue %u is loaded while a queue is active there\n",
 			       h->xcc, xcc->pipe, xcc->queue);
 		break;
 	}
@@ -132,15 +133,15 @@ static u32 gc_read(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg)
 	switch (reg) {
 	case HQD_FIRST ... HQD_LAST:
 		return hqd_read(hw, xcc, reg);
-	case regSPI_CSQ_WF_ACTIVE_STATUS:
+	case MOCK_REG(SPI_CSQ_WF_ACTIVE_STATUS):
 		for (i = 0; i < MOCK_HQDS; i++)
 			if (xcc->hqd[i].state != HQD_OFF)
 				val |= 1U << i;
 		return val;
-	case regSPI_CSQ_WF_ACTIVE_COUNT_0 ... regSPI_CSQ_WF_ACTIVE_COUNT_7:
+	case MOCK_REG(SPI_CSQ_WF_ACTIVE_COUNT_0) ... MOCK_REG(SPI_CSQ_WF_ACTIVE_COUNT_7):
 		if (xcc->me != 1 || xcc->pipe >= MOCK_PIPES)
 			return 0;
-		i = reg - regSPI_CSQ_WF_ACTIVE_COUNT_0;
+		i = reg - MOCK_REG(SPI_CSQ_WF_ACTIVE_COUNT_0);
 		h = &xcc->hqd[xcc->pipe * MOCK_QUEUES + i];
 		return waves_of_se(hw, xcc, h->waves);
 	}
@@ -168,18 +169,18 @@ static void gc_write(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg, u32 val)
 	case HQD_FIRST ... HQD_LAST:
 		hqd_write(hw, xcc, reg, val);
 		return;
-	case regSPI_COMPUTE_QUEUE_RESET:
+	case MOCK_REG(SPI_COMPUTE_QUEUE_RESET):
 		h = selected(xcc);
 		if (val && h && h->state != HQD_OFF)
 			mock_hqd_reset(hw, h);
 		return;
-	case regCP_MEC_CNTL:
+	case MOCK_REG(CP_MEC_CNTL):
 		for (i = 0; i < MOCK_HQDS; i++)
 			if (val & CP_MEC_CNTL__MEC_ME1_PIPE0_RESET_MASK <<
 			    i / MOCK_QUEUES && xcc->hqd[i].state != HQD_OFF)
 				mock_hqd_reset(hw, &xcc->hqd[i]);
 		return;
-	case regSQ_CMD:
+	case MOCK_REG(SQ_CMD):
 		kill_vmid(hw, xcc, val);
 		return;
 	}
@@ -195,23 +196,23 @@ static u32 *sdma_reg(struct mock_hw *hw, u32 reg)
 static u32 sdma_read(struct mock_hw *hw, u32 reg)
 {
 	u32 *r = sdma_reg(hw, reg);
-	u32 rlc = (reg & (SDMA_STRIDE - 1)) - regSDMA_RLC0_RB_CNTL;
+	u32 rlc = (reg & (SDMA_STRIDE - 1)) - MOCK_REG(SDMA_RLC0_RB_CNTL);
 
 	if (!r)
 		return 0;
 	/* the engines execute nothing, so they are always idle */
-	if (rlc % (regSDMA_RLC1_RB_CNTL - regSDMA_RLC0_RB_CNTL) ==
-	    regSDMA_RLC0_CONTEXT_STATUS - regSDMA_RLC0_RB_CNTL)
+	if (rlc % (MOCK_REG(SDMA_RLC1_RB_CNTL) - MOCK_REG(SDMA_RLC0_RB_CNTL)) ==
+	    MOCK_REG(SDMA_RLC0_CONTEXT_STATUS) - MOCK_REG(SDMA_RLC0_RB_CNTL))
 		return SDMA_RLC0_CONTEXT_STATUS__IDLE_MASK;
 	return *r;
 }
 
 static u32 *hub_reg(struct mock_hw *hw, u32 reg)
 {
-	u32 atc = reg - ATHUB_BASE - regATC_VMID0_PASID_MAPPING;
+	u32 atc = reg - ATHUB_BASE - MOCK_REG(ATC_VMID0_PASID_MAPPING);
 	u32 ih = reg - OSSSYS_BASE;
 
-	if (reg == ATHUB_BASE + regATC_VMID_PASID_MAPPING_UPDATE_STATUS)
+	if (reg == ATHUB_BASE + MOCK_REG(ATC_VMID_PASID_MAPPING_UPDATE_STATUS))
 		return &hw->atc_status;
 	if (atc < MOCK_VMIDS)
 		return &hw->atc[atc];
@@ -240,9 +241,9 @@ uint32_t amdgpu_device_rreg(struct amdgpu_device *adev, uint32_t reg,
 		val = sdma_read(hw, reg);
 	} else if (xcc && off >= GC_BASE && off < GC_BASE1) {
 		val = gc_read(hw, xcc, off - GC_BASE);
-	} else if (xcc && off == GC_BASE1 + regGRBM_GFX_INDEX) {
+	} else if (xcc && off == GC_BASE1 + MOCK_REG(GRBM_GFX_INDEX)) {
 		val = xcc->gfx_index;
-	} else if (xcc && off == GC_BASE1 + regRLC_CP_SCHEDULERS) {
+	} else if (xcc && off == GC_BASE1 + MOCK_REG(RLC_CP_SCHEDULERS)) {
 		val = xcc->rlc_schedulers;
 	} else {
 		hub = hub_reg(hw, reg);
@@ -269,9 +270,9 @@ void amdgpu_device_wreg(struct amdgpu_device *adev, uint32_t reg, uint32_t v,
 			*r = v;
 	} else if (xcc && off >= GC_BASE && off < GC_BASE1) {
 		gc_write(hw, xcc, off - GC_BASE, v);
-	} else if (xcc && off == GC_BASE1 + regGRBM_GFX_INDEX) {
+	} else if (xcc && off == GC_BASE1 + MOCK_REG(GRBM_GFX_INDEX)) {
 		xcc->gfx_index = v;
-	} else if (xcc && off == GC_BASE1 + regRLC_CP_SCHEDULERS) {
+	} else if (xcc && off == GC_BASE1 + MOCK_REG(RLC_CP_SCHEDULERS)) {
 		xcc->rlc_schedulers = v;
 	} else {
 		r = hub_reg(hw, reg);
@@ -297,20 +298,6 @@ void amdgpu_device_xcc_wreg(struct amdgpu_device *adev, uint32_t reg, uint32_t v
 			    uint32_t acc_flags, uint32_t xcc_id)
 {
 	amdgpu_device_wreg(adev, reg, v, acc_flags);
-}
-
-/* The mock is no virtual function: these are referred to, never called. */
-__weak u32 amdgpu_sriov_rreg(struct amdgpu_device *adev, u32 offset, u32 acc_flags,
-		      u32 hwip, u32 xcc_id)
-{
-	WARN_ON_ONCE(1);
-	return 0;
-}
-
-__weak void amdgpu_sriov_wreg(struct amdgpu_device *adev, u32 offset, u32 value,
-		       u32 acc_flags, u32 hwip, u32 xcc_id)
-{
-	WARN_ON_ONCE(1);
 }
 
 void soc15_grbm_select(struct amdgpu_device *adev, u32 me, u32 pipe, u32 queue,
@@ -344,28 +331,6 @@ static void mock_select_se_sh(struct amdgpu_device *adev, u32 se_num, u32 sh_num
 }
 
 static struct amdgpu_gfx_funcs mock_gfx_funcs;
-
-__weak void amdgpu_gfx_rlc_enter_safe_mode(struct amdgpu_device *adev, int xcc_id)
-{
-}
-
-__weak void amdgpu_gfx_rlc_exit_safe_mode(struct amdgpu_device *adev, int xcc_id)
-{
-}
-
-/* As amdgpu_amdkfd_aldebaran.c, which does not link without Arcturus. */
-__weak uint32_t kgd_aldebaran_enable_debug_trap(struct amdgpu_device *adev,
-					 bool restore_dbg_registers, uint32_t vmid)
-{
-	return REG_SET_FIELD(0, SPI_GDBG_PER_VMID_CNTL, TRAP_EN, 1);
-}
-
-__weak uint32_t kgd_aldebaran_set_wave_launch_mode(struct amdgpu_device *adev,
-					    uint8_t wave_launch_mode, uint32_t vmid)
-{
-	return REG_SET_FIELD(0, SPI_GDBG_PER_VMID_CNTL, LAUNCH_MODE,
-			     wave_launch_mode);
-}
 
 static void mock_setup_vm_pt_regs(struct amdgpu_device *adev, uint32_t vmid,
 				  uint64_t page_table_base)
@@ -410,6 +375,7 @@ void amdgpu_ring_commit(struct amdgpu_ring *ring)
 {
 	struct mock_hw *hw = to_hw(ring->adev);
 
+	/* pairs with mock_kiq_drain(): the packets first */
 	smp_store_release(&hw->kiq_wptr[ring->xcc_id], (u32)ring->wptr);
 	if (mutex_trylock(&hw->lock)) {
 		mock_kiq_drain(hw);
@@ -445,11 +411,11 @@ int mock_regs_init(struct mock_hw *hw)
 	if (!hw->sdma || !hw->reg_base)
 		goto err;
 	base = hw->reg_base;
-	mock_for_each_xcc(hw, x) {
+	for (x = 0; x < hw->md->num_xcc; x++) {
 		hw->xcc[x].regs = kvcalloc(GC_REGS, sizeof(u32), GFP_KERNEL);
 		if (!hw->xcc[x].regs)
 			goto err;
-		hw->xcc[x].regs[regCP_IQ_WAIT_TIME2] = 0x40404040;
+		hw->xcc[x].regs[MOCK_REG(CP_IQ_WAIT_TIME2)] = 0x40404040;
 		hw->xcc[x].gfx_index = GRBM_GFX_INDEX__SE_BROADCAST_WRITES_MASK;
 		base[0] = GC_BASE + (x << XCC_SHIFT);
 		base[1] = GC_BASE1 + (x << XCC_SHIFT);
@@ -494,7 +460,7 @@ void mock_regs_fini(struct mock_hw *hw)
 	u32 x;
 
 	memset(adev->reg_offset, 0, sizeof(adev->reg_offset));
-	mock_for_each_xcc(hw, x) {
+	for (x = 0; x < hw->md->num_xcc; x++) {
 		adev->gfx.kiq[x].ring.ring = NULL;
 		kvfree(hw->xcc[x].regs);
 		hw->xcc[x].regs = NULL;

@@ -72,8 +72,6 @@ static unsigned int mock_vram_mb = 196608;
 module_param(mock_vram_mb, uint, 0444);
 MODULE_PARM_DESC(mock_vram_mb, "size of VRAM that is reported, MiB (196608)");
 
-static LIST_HEAD(mock_hosts);
-static DEFINE_MUTEX(mock_hosts_lock);
 static DEFINE_IDA(mock_ids);
 
 /**
@@ -154,10 +152,9 @@ static const struct amdgpu_smuio_funcs mock_smuio_funcs = {
 	.get_pkg_type = mock_get_pkg_type,
 };
 
-/* The constant clock of an MI300 runs at 100 MHz. */
 static uint64_t mock_get_gpu_clock_counter(struct amdgpu_device *adev)
 {
-	return ktime_get_ns() / 10;
+	return mock_hw_clock(mock_from_adev(adev));
 }
 
 static const struct amdgpu_gfx_funcs mock_gfx_funcs = {
@@ -570,9 +567,6 @@ static int mock_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_drm;
 
-	mutex_lock(&mock_hosts_lock);
-	list_add_tail(&host->list, &mock_hosts);
-	mutex_unlock(&mock_hosts_lock);
 	dev_info(&pdev->dev, "kfd_mock: GPU %d, %s: %u XCC x %u CU x %u waves\n", host->index,
 		 mock_gpu, host->md.num_xcc, host->md.cu_per_xcc, host->md.waves_per_cu);
 	return 0;
@@ -598,10 +592,6 @@ err_id:
 static void mock_remove(struct pci_dev *pdev)
 {
 	struct mock_host *host = pci_get_drvdata(pdev);
-
-	mutex_lock(&mock_hosts_lock);
-	list_del(&host->list);
-	mutex_unlock(&mock_hosts_lock);
 
 	debugfs_remove_recursive(host->md.debugfs);
 	destroy_workqueue(host->reset_domain.wq);

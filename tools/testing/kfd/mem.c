@@ -89,19 +89,21 @@ static void mock_access(void *ptr, void *buf, size_t len, enum mock_op op)
 
 	switch (op) {
 	case MOCK_READ:
-		/* pairs with the release of whoever publishes a packet */
 		if (single && len == 8)
+			/* pairs with the release of whoever publishes a packet */
 			*(u64 *)buf = smp_load_acquire((u64 *)ptr);
 		else if (single)
+			/* as above */
 			*(u32 *)buf = smp_load_acquire((u32 *)ptr);
 		else
 			memcpy(buf, ptr, len);
 		break;
 	case MOCK_WRITE:
-		/* pairs with the acquire of whoever waits for a signal */
 		if (single && len == 8)
+			/* pairs with the acquire of whoever waits for a signal */
 			smp_store_release((u64 *)ptr, *(u64 *)buf);
 		else if (single)
+			/* as above */
 			smp_store_release((u32 *)ptr, *(u32 *)buf);
 		else
 			memcpy(ptr, buf, len);

@@ -120,16 +120,14 @@ __printf(2, 3) void mock_violation(struct mock_device *md, const char *fmt, ...)
 
 /*
  * The host links the real amdgpu_amdkfd.o, amdgpu_amdkfd_gpuvm.o, _fence.o,
- * _gfx_v9.o, _gc_9_4_3.o, amdgpu_hmm.o and amdgpu_sync.o; not _aldebaran.o,
- * which needs _arcturus.o, and that much more of amdgpu.
+ * _gfx_v9.o, _gc_9_4_3.o, _aldebaran.o, amdgpu_hmm.o and amdgpu_sync.o.
  * hw_regs.c provides what lies below: amdgpu_device_rreg/wreg/xcc_rreg/
- * xcc_wreg(), amdgpu_sriov_rreg/wreg(), soc15_grbm_select(),
- * amdgpu_gfx_rlc_enter/exit_safe_mode(), amdgpu_ring_alloc/commit() of the KIQ,
- * the two callbacks of _aldebaran.o that _gc_9_4_3.o uses; and mock_hw_init()
- * sets adev->reg_offset[], gfx.kiq[].ring, gfx.funcs->select_se_sh,
- * gfxhub.funcs and mmhub.funcs (setup_vm_pt_regs). The host has initialised
- * ring_lock and set kiq[].pmf, whose kiq_unmap_queues() ends in
- * mock_hw_unmap_hiq() (atomic context), and provides amdgpu_ring_test_helper().
+ * xcc_wreg(), soc15_grbm_select(), amdgpu_ring_alloc/commit() of the KIQ; and
+ * mock_hw_init() sets adev->reg_offset[], gfx.kiq[].ring,
+ * gfx.funcs->select_se_sh, gfxhub.funcs and mmhub.funcs (setup_vm_pt_regs). The
+ * host has initialised ring_lock and set kiq[].pmf, whose kiq_unmap_queues()
+ * ends in mock_hw_unmap_hiq() (atomic context), and provides
+ * amdgpu_ring_test_helper().
  * When mock_hw_init() runs, adev and md are complete, amdkfd is not probed.
  */
 int mock_hw_init(struct mock_device *md);

@@ -16,6 +16,8 @@
 
 struct amdkfd_ioctl_desc;
 struct device_queue_manager;
+struct file;
+struct kfd_process;
 struct queue;
 
 #ifdef CONFIG_HSA_AMD_GPREEMPT
@@ -60,6 +62,7 @@ struct kfd_queue_snapshot {
  * @snapshot: allocated and freed with the queue
  * @state: where it is
  * @holders: KFD_GPREEMPT_HOLD_*
+ * @file: on which the ioctl was called that holds it, never dereferenced
  * @sliced: resumed because it had starved
  * @had_work: had waves or packets when it was preempted
  * @since_ns: ktime of the last preemption or resume, 0 before
@@ -72,6 +75,7 @@ struct kfd_gpreempt_queue {
 	struct kfd_queue_snapshot snapshot;
 	enum kfd_gpreempt_state state;
 	u32 holders;
+	const struct file *file;
 	bool sliced;
 	bool had_work;
 	u64 since_ns;
@@ -146,6 +150,7 @@ int kfd_gpreempt_can_preempt(struct device_queue_manager *dqm,
 int kfd_gpreempt_execute(struct device_queue_manager *dqm,
 			 struct kfd_gpreempt_step *steps, unsigned int n);
 const struct amdkfd_ioctl_desc *kfd_gpreempt_ioctl_desc(unsigned int nr);
+void kfd_gpreempt_close(struct kfd_process *p, const struct file *file);
 
 /* The monitor: kfd_gpreempt_monitor.c */
 void kfd_gpreempt_init(struct device_queue_manager *dqm);
@@ -181,6 +186,9 @@ kfd_gpreempt_ioctl_desc(unsigned int nr)
 {
 	return NULL;
 }
+
+static inline void
+kfd_gpreempt_close(struct kfd_process *p, const struct file *file) {}
 
 #endif /* CONFIG_HSA_AMD_GPREEMPT */
 

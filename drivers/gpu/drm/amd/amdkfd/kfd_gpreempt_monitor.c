@@ -35,6 +35,14 @@ MODULE_PARM_DESC(gpreempt,
 /* Steps of a batch when the monitor is switched off, many queues take turns */
 #define RELEASE_BATCH	64
 
+/*
+ * A queue is quiet after so many looks without work. A dispatch that waits for
+ * room can show waves later, without any move of a pointer: even then look at
+ * its waves now and then.
+ */
+#define QUIET_LOOKS	4
+#define RECHECK_LOOKS	16
+
 /**
  * struct scan_queue - what a tick remembers of a queue besides the sample
  * @rptr_addr: where its read pointer is, in its process
@@ -44,6 +52,7 @@ MODULE_PARM_DESC(gpreempt,
  * @ring_bytes: size of its ring
  * @doorbell_off: its doorbell, by which the hardware knows it
  * @mm: index of its process in kfd_gpreempt_scan.mm
+ * @idle: looks in a row without work and without a move of a pointer
  * @aql: it is an AQL queue
  */
 struct scan_queue {
@@ -54,14 +63,24 @@ struct scan_queue {
 	u64 ring_bytes;
 	u32 doorbell_off;
 	u32 mm;
+	u32 idle;
 	bool aql;
 };
 
-/* One look at the queues of a device, in the order of the DQM's lists */
+/**
+ * struct scan - one look at the queues of a device
+ * @sample: what the policy sees, in the order of the DQM's lists
+ * @queue: what else there is to know, in the same order
+ * @n: number of queues
+ * @counted: waves were counted
+ * @sliced: a queue with work was spared because it had starved
+ */
 struct scan {
 	struct kfd_gpreempt_sample *sample;
 	struct scan_queue *queue;
 	unsigned int n;
+	bool counted;
+	bool sliced;
 };
 
 /**
@@ -161,7 +180,9 @@ static unsigned int count_queues(struct device_queue_manager *dqm, bool *busy)
 				continue;
 			n++;
 			held |= is_held(q);
-			levels |= BIT(q->properties.priority);
+			/* CRIU restores whatever the image says */
+			levels |= BIT(min_t(u32, q->properties.priority,
+					    KFD_GPREEMPT_LEVELS - 1));
 		}
 	}
 	*busy = held || hweight32(levels) > 1;
@@ -214,6 +235,8 @@ static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 	bool busy;
 
 	now->n = 0;
+	now->counted = false;
+	now->sliced = false;
 	scan->num_mm = 0;
 
 	*need = count_queues(dqm, &busy);
@@ -305,31 +328,57 @@ static int find_id(const struct scan *look, u64 id, unsigned int hint)
 	return -1;
 }
 
+/* Compare with the look before */
+static void judge_moves(const struct scan *prev, int j,
+			struct kfd_gpreempt_sample *s, struct scan_queue *sq)
+{
+	const struct kfd_gpreempt_sample *ps;
+	const struct scan_queue *psq;
+
+	if (j < 0) {
+		/* New to the monitor, and so is what it may have started */
+		if (sq->rptr)
+			s->flags |= KFD_GPREEMPT_STARTED;
+		return;
+	}
+
+	ps = &prev->sample[j];
+	psq = &prev->queue[j];
+	s->work_ns = ps->work_ns;
+
+	/* A slice may be what it still waits for */
+	if (sq->rptr != psq->rptr ||
+	    ((ps->flags & KFD_GPREEMPT_STARTED) && prev->sliced))
+		s->flags |= KFD_GPREEMPT_STARTED;
+
+	if (!(ps->flags & KFD_GPREEMPT_RUNS) || ps->since_ns != s->since_ns ||
+	    sq->rptr != psq->rptr || sq->wptr != psq->wptr ||
+	    kfd_gpreempt_has_work(ps) ||
+	    !(prev->counted || (ps->flags & KFD_GPREEMPT_QUIET)))
+		return;
+
+	sq->idle = psq->idle + 1;
+	if (sq->idle >= QUIET_LOOKS && sq->idle % RECHECK_LOOKS)
+		s->flags |= KFD_GPREEMPT_QUIET;
+}
+
 static void judge_pointers(struct kfd_gpreempt_scan *scan)
 {
-	struct scan *now = &scan->now, *prev = &scan->prev;
+	struct scan *now = &scan->now;
 	unsigned int i;
 
 	for (i = 0; i < now->n; i++) {
 		struct kfd_gpreempt_sample *s = &now->sample[i];
 		struct scan_queue *sq = &now->queue[i];
-		int j = find_id(prev, s->id, i);
 
-		if (kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
-					 sq->aql) &&
-		    (s->flags & (KFD_GPREEMPT_RUNS | KFD_GPREEMPT_SAVED)))
-			s->flags |= KFD_GPREEMPT_PENDING;
-		if (j < 0)
+		if (!(s->flags & (KFD_GPREEMPT_RUNS | KFD_GPREEMPT_SAVED)))
 			continue;
-
-		s->work_ns = prev->sample[j].work_ns;
-		if ((s->flags & KFD_GPREEMPT_RUNS) &&
-		    (prev->sample[j].flags & KFD_GPREEMPT_RUNS) &&
-		    prev->sample[j].since_ns == s->since_ns &&
-		    !kfd_gpreempt_has_work(&prev->sample[j]) &&
-		    prev->queue[j].rptr == sq->rptr &&
-		    prev->queue[j].wptr == sq->wptr)
-			s->flags |= KFD_GPREEMPT_QUIET;
+		if (kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
+					 sq->aql))
+			s->flags |= KFD_GPREEMPT_PENDING;
+		if (s->flags & KFD_GPREEMPT_RUNS)
+			judge_moves(&scan->prev,
+				    find_id(&scan->prev, s->id, i), s, sq);
 	}
 }
 
@@ -344,6 +393,7 @@ static void count_waves(struct kfd_gpreempt_scan *scan)
 	if (!node->kfd2kgd->get_cu_occupancy ||
 	    !down_read_trylock(&node->adev->reset_domain->sem))
 		return;
+	now->counted = true;
 
 	for_each_inst(xcc_id, xcc_mask) {
 		memset(scan->occupancy, 0, sizeof(scan->occupancy));
@@ -518,14 +568,24 @@ static void tick(struct kfd_gpreempt_scan *scan)
 		count_waves(scan);
 
 	now_ns = ktime_get_ns();
-	for (i = 0; i < now->n; i++)
-		if ((now->sample[i].flags & KFD_GPREEMPT_RUNS) &&
-		    kfd_gpreempt_has_work(&now->sample[i]))
-			now->sample[i].work_ns = now_ns;
+	for (i = 0; i < now->n; i++) {
+		struct kfd_gpreempt_sample *s = &now->sample[i];
+
+		if (!(s->flags & KFD_GPREEMPT_RUNS) ||
+		    !kfd_gpreempt_has_work(s))
+			continue;
+		s->work_ns = now_ns;
+		now->sliced |= s->flags & KFD_GPREEMPT_SLICE;
+	}
 
 	if (kfd_gpreempt_decide(&gp->params, now->sample, now->n, now_ns,
-				scan->decision))
+				scan->decision)) {
 		WRITE_ONCE(gp->inversions, gp->inversions + 1);
+		/* If that was for the sake of what was started, it was work */
+		for (i = 0; i < now->n; i++)
+			if (now->sample[i].flags & KFD_GPREEMPT_STARTED)
+				now->sample[i].work_ns = now_ns;
+	}
 
 	for (i = 0; i < now->n; i++)
 		todo |= scan->decision[i] != KFD_GPREEMPT_KEEP;

@@ -138,22 +138,26 @@ bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_sample *s,
 	return runs < work || runs < maybe || held < maybe;
 }
 
-/* What is above a level */
-struct above {
-	bool work;
-	__u64 work_ns;
+/* What levels look like from below */
+struct view {
+	/* Reason to stay away, and to be preempted */
+	bool work[KFD_GPREEMPT_LEVELS];
+	bool want[KFD_GPREEMPT_LEVELS];
+	/* No reason, for long enough */
+	bool may_resume[KFD_GPREEMPT_LEVELS];
 };
 
-static void look_above(const struct kfd_gpreempt_params *params,
-		       const struct kfd_gpreempt_sample *s, unsigned int n,
-		       __u64 now_ns, bool may_resume[KFD_GPREEMPT_LEVELS],
-		       bool work_above[KFD_GPREEMPT_LEVELS])
+static void look_up(const struct kfd_gpreempt_params *params,
+		    const struct kfd_gpreempt_sample *s, unsigned int n,
+		    __u64 now_ns, struct view *above)
 {
 	__u64 holdoff_ns = params->val[KFD_GPREEMPT_HOLDOFF_US] * 1000;
-	bool runs_work[KFD_GPREEMPT_LEVELS] = { false };
-	bool held_work[KFD_GPREEMPT_LEVELS] = { false };
+	bool started[KFD_GPREEMPT_LEVELS] = { false };
+	bool runs[KFD_GPREEMPT_LEVELS] = { false };
+	bool held[KFD_GPREEMPT_LEVELS] = { false };
 	__u64 work_ns[KFD_GPREEMPT_LEVELS] = { 0 };
-	struct above above = { false, 0 };
+	bool work = false, want = false;
+	__u64 last_ns = 0;
 	unsigned int i;
 	int level;
 
@@ -161,25 +165,28 @@ static void look_above(const struct kfd_gpreempt_params *params,
 		level = level_of(&s[i]);
 
 		if (s[i].flags & KFD_GPREEMPT_HELD) {
-			held_work[level] |= kfd_gpreempt_has_work(&s[i]);
+			held[level] |= kfd_gpreempt_has_work(&s[i]);
 		} else if (s[i].flags & KFD_GPREEMPT_RUNS) {
-			runs_work[level] |= kfd_gpreempt_has_work(&s[i]);
+			runs[level] |= kfd_gpreempt_has_work(&s[i]);
+			started[level] |= s[i].flags & KFD_GPREEMPT_STARTED;
 			if (s[i].work_ns > work_ns[level])
 				work_ns[level] = s[i].work_ns;
 		}
 	}
 
 	for (level = KFD_GPREEMPT_LEVELS - 1; level >= 0; level--) {
-		work_above[level] = above.work;
-		may_resume[level] = !above.work &&
-				    (!above.work_ns ||
-				     now_ns - above.work_ns >= holdoff_ns);
+		above->work[level] = work;
+		above->want[level] = want;
+		above->may_resume[level] = !work &&
+					   (!last_ns ||
+					    now_ns - last_ns >= holdoff_ns);
 
 		/* What is resumed now is in the way of those below at once */
-		above.work |= runs_work[level] ||
-			      (may_resume[level] && held_work[level]);
-		if (work_ns[level] > above.work_ns)
-			above.work_ns = work_ns[level];
+		work |= runs[level] ||
+			(above->may_resume[level] && held[level]);
+		want |= work || started[level];
+		if (work_ns[level] > last_ns)
+			last_ns = work_ns[level];
 	}
 }
 
@@ -201,11 +208,10 @@ unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,
 	__u64 starvation_ns = params->val[KFD_GPREEMPT_STARVATION_MS] * 1000000;
 	__u64 interval_ns = params->val[KFD_GPREEMPT_INTERVAL_US] * 1000;
 	__u64 slice_ns = params->val[KFD_GPREEMPT_SLICE_US] * 1000;
-	bool may_resume[KFD_GPREEMPT_LEVELS];
-	bool work_above[KFD_GPREEMPT_LEVELS];
 	unsigned int i, victims = 0;
+	struct view above;
 
-	look_above(params, s, n, now_ns, may_resume, work_above);
+	look_up(params, s, n, now_ns, &above);
 
 	for (i = 0; i < n; i++) {
 		__u64 elapsed = now_ns - s[i].since_ns;
@@ -214,7 +220,7 @@ unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,
 		decision[i] = KFD_GPREEMPT_KEEP;
 
 		if (s[i].flags & KFD_GPREEMPT_HELD) {
-			if (may_resume[level])
+			if (above.may_resume[level])
 				decision[i] = KFD_GPREEMPT_RESUME;
 			else if (elapsed + interval_ns > starvation_ns)
 				/* The next look would come too late */
@@ -222,7 +228,7 @@ unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,
 			continue;
 		}
 
-		if (!work_above[level] ||
+		if (!above.want[level] ||
 		    !(s[i].flags & KFD_GPREEMPT_RUNS) ||
 		    !(s[i].flags & KFD_GPREEMPT_DISPLACEABLE) ||
 		    !kfd_gpreempt_has_work(&s[i]))

@@ -30,8 +30,13 @@
 #define KFD_GPREEMPT_SAVED		0x10
 /* Resumed because it had starved, at since_ns */
 #define KFD_GPREEMPT_SLICE		0x20
-/* Had no work in the sample before, and has not moved since */
+/* Has had no work for some samples, and its pointers have not moved */
 #define KFD_GPREEMPT_QUIET		0x40
+/*
+ * Has started packets since the sample before. A dispatch that got no room yet
+ * is neither in the ring nor in flight, and nothing else gives it away.
+ */
+#define KFD_GPREEMPT_STARTED		0x80
 
 /**
  * struct kfd_gpreempt_sample - one queue at one moment

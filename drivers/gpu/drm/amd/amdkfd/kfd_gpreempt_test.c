@@ -79,6 +79,28 @@ static void inversion(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_PREEMPT);
 }
 
+/* Its dispatch has left the ring, but there was no room for a wave */
+static void started(struct kunit *test)
+{
+	struct policy_test *t = test->priv;
+
+	add(t, 3, RUNS, 100);
+	add(t, 12, RUNS | KFD_GPREEMPT_STARTED, 0);
+	KUNIT_EXPECT_TRUE(test, kfd_gpreempt_needs_waves(t->s, t->n));
+	KUNIT_EXPECT_EQ(test, decide(t, NOW), 1);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_PREEMPT);
+
+	/* With room it would have waves: no reason to keep others away */
+	t->s[0].flags = HELD;
+	decide(t, NOW);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_RESUME);
+
+	/* It cannot have been for want of room that it has none */
+	t->s[0].flags = RUNS;
+	t->s[0].waves = 0;
+	KUNIT_EXPECT_EQ(test, decide(t, NOW), 0);
+}
+
 static void no_inversion(struct kunit *test)
 {
 	struct policy_test *t = test->priv;
@@ -349,6 +371,7 @@ static void params(struct kunit *test)
 
 static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(inversion),
+	KUNIT_CASE(started),
 	KUNIT_CASE(no_inversion),
 	KUNIT_CASE(equal_priorities),
 	KUNIT_CASE(batch),

@@ -725,6 +725,8 @@ static int preempt_queue(struct file *filep, struct kfd_process *p, void *data)
 		r = -EBUSY;
 	else
 		r = move_queue(q, &step);
+	if (!r)
+		q->gpreempt.file = filep;
 	dqm_unlock(dqm);
 out:
 	mutex_unlock(&p->mutex);
@@ -784,6 +786,41 @@ out:
 	mutex_unlock(&p->mutex);
 
 	return r;
+}
+
+/**
+ * kfd_gpreempt_close - a file of /dev/kfd is closed
+ * @p: its process, with a reference
+ * @file: the file
+ *
+ * Resumes what was preempted on it. A process that is going away keeps its
+ * queues where they are until they are destroyed.
+ */
+void kfd_gpreempt_close(struct kfd_process *p, const struct file *file)
+{
+	struct kfd_gpreempt_step step = {
+		.holder = KFD_GPREEMPT_HOLD_IOCTL,
+	};
+	struct process_queue_node *pqn;
+
+	if (!READ_ONCE(p->mm))
+		return;
+
+	mutex_lock(&p->mutex);
+	list_for_each_entry(pqn, &p->pqm.queues, process_queue_list) {
+		struct queue *q = pqn->q;
+
+		if (!q)
+			continue;
+
+		dqm_lock(q->device->dqm);
+		if ((q->gpreempt.holders & KFD_GPREEMPT_HOLD_IOCTL) &&
+		    q->gpreempt.file == file && move_queue(q, &step))
+			pr_debug("Failed to resume queue %u on close (%d)\n",
+				 q->properties.queue_id, step.err);
+		dqm_unlock(q->device->dqm);
+	}
+	mutex_unlock(&p->mutex);
 }
 
 static int gpreempt_validate(void *kdata, unsigned int usize)
