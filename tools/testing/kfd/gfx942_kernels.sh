@@ -53,11 +53,11 @@ upper() {
 
 	/* The kernarg segment, 16-byte aligned */
 	struct gfx942_kernarg {
-	 	__u64 counters;	/* array of __u32, one for each workgroup; 0: none */
-	 	__u64 flag;	/* __u32 that wait waits for */
-	 	__u32 loops;	/* how long a workgroup runs */
-	 	__u32 value;	/* what store stores */
-	 	__u64 reserved;
+		__u64 counters;	/* array of __u32, one for each workgroup; 0: none */
+		__u64 flag;	/* __u32 that wait waits for */
+		__u32 loops;	/* how long a workgroup runs */
+		__u32 value;	/* what store stores */
+		__u64 reserved;
 	};
 
 	enum gfx942_kernel_id {
@@ -76,10 +76,10 @@ upper() {
 	cat <<-END
 
 	struct gfx942_kernel {
-	 	const char *name;
-	 	const __u32 *object;
-	 	__u32 object_size;	/* bytes, descriptor and code */
-	 	__u32 code_size;	/* bytes, code alone */
+		const char *name;
+		const __u32 *object;
+		__u32 object_size;	/* bytes, descriptor and code */
+		__u32 code_size;	/* bytes, code alone */
 	};
 
 	static const struct gfx942_kernel gfx942_kernels[GFX942_KERNELS] = {

@@ -110,6 +110,8 @@ MODULE_PARM_DESC(mock_quantum_us,
 
 /* Longer than this at a stretch is too slow: the time of the model slips. */
 #define MOCK_BUDGET_NS	(8 * NSEC_PER_MSEC)
+/* A thread that needs so long for one look is on a slow machine. */
+#define MOCK_SLOW_NS	(500 * NSEC_PER_USEC)
 /* Without work for so long, poll less often. */
 #define MOCK_IDLE_NS	(20 * NSEC_PER_MSEC)
 /* Nothing but the HIQ is mapped, and it is quiet: be no burden. */
@@ -166,7 +168,6 @@ void mock_hw_catch_up(struct mock_hw *hw)
 			continue;
 		if (present > hw->now)
 			WRITE_ONCE(hw->skew, hw->skew + present - hw->now);
-		hw->tired = true;
 		return;
 	}
 	hw->now = max(hw->now, present);
@@ -187,7 +188,7 @@ void mock_hw_kick(struct mock_hw *hw)
 /* Look at what the CPU may have written. Returns when to look again, or 0. */
 static u64 mock_hw_poll(struct mock_hw *hw)
 {
-	u64 idle = hw->now - hw->active, start = mock_present(hw), end, us;
+	u64 idle = hw->now - hw->active, us;
 	struct mock_queue *q, *tmp;
 
 	mock_fw_poll(hw);
@@ -206,21 +207,32 @@ static u64 mock_hw_poll(struct mock_hw *hw)
 		us = idle < MOCK_IDLE_NS || hw->flags_waited ? mock_poll_us :
 			mock_idle_poll_us;
 	}
-	/* on a slow machine leave most of the time to others */
-	end = mock_present(hw);
-	return end + max_t(u64, max_t(u64, us, 1) * NSEC_PER_USEC,
-			   min_t(u64, 4 * (end - start), NSEC_PER_MSEC));
+	return hw->now + max_t(u64, us, 1) * NSEC_PER_USEC;
+}
+
+/*
+ * How long to be quiet after @late ns of waking up too late and @busy ns of work:
+ * where timers and work take long (KASAN, lockdep, an emulated CPU that others
+ * want too), a real-time thread must leave most of the time to others.
+ */
+static u64 mock_hw_pause(u64 late, u64 busy)
+{
+	u64 cost = late + busy;
+
+	if (cost < MOCK_SLOW_NS)
+		return 0;
+	return min_t(u64, 2 * cost, 20 * NSEC_PER_MSEC);
 }
 
 static int mock_hw_thread(void *data)
 {
+	u64 begin, next, until = 0, late = 0;
 	struct mock_hw *hw = data;
 	struct timerqueue_node *node;
-	ktime_t until;
-	bool tired;
-	u64 next;
+	ktime_t expires;
 
 	while (!kthread_should_stop()) {
+		begin = ktime_get_ns();
 		WRITE_ONCE(hw->kicked, false);
 		mutex_lock(&hw->lock);
 		mock_hw_catch_up(hw);
@@ -230,17 +242,17 @@ static int mock_hw_thread(void *data)
 			next = min_t(u64, next, node->expires);
 		hw->wake = next;
 		until = next == KTIME_MAX ? KTIME_MAX : next + hw->skew;
-		tired = hw->tired;
-		hw->tired = false;
 		mutex_unlock(&hw->lock);
 
+		next = ktime_get_ns();
+		next += mock_hw_pause(late, next - begin);
+		until = max(until, next);
+		late = 0;
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (tired) {
-			/* it is the others' turn */
-			until = ktime_get_ns() + MOCK_BUDGET_NS;
-			schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
-		} else if (!READ_ONCE(hw->kicked) && !kthread_should_stop()) {
-			schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		if (!READ_ONCE(hw->kicked) && !kthread_should_stop()) {
+			expires = until;
+			if (!schedule_hrtimeout(&expires, HRTIMER_MODE_ABS))
+				late = ktime_get_ns() - until;
 		}
 		__set_current_state(TASK_RUNNING);
 	}

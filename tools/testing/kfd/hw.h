@@ -321,7 +321,6 @@ struct mock_hw {
 	struct task_struct *thread;
 	u64 now;
 	u64 skew;			/* real time less time of the model */
-	bool tired;			/* the time slipped just now */
 	u64 active;			/* when something was last done */
 	struct timerqueue_head events;
 	struct mock_xcc xcc[MOCK_MAX_XCC];

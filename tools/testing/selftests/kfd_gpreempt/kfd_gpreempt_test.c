@@ -987,6 +987,61 @@ KFD_TEST(scrubbed)
 	}
 }
 
+/* What debugfs shows of this process's MQDs, or NULL */
+static char *dump_mqds(void)
+{
+	static const char path[] = "/sys/kernel/debug/kfd/mqds";
+	size_t size = 1 << 20, len;
+	char name[32], *text, *start, *end;
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return NULL;
+	text = malloc(size);
+	len = text ? fread(text, 1, size - 1, f) : 0;
+	fclose(f);
+	if (!len)
+		return NULL;
+	text[len] = 0;
+	snprintf(name, sizeof(name), "Process %d ", getpid());
+	start = strstr(text, name);
+	if (!start)
+		return NULL;
+	end = strstr(start + 1, "Process ");
+	if (end)
+		*end = 0;
+	return start;
+}
+
+/* A resume makes the MQDs what an update of the queue makes them, of every XCC */
+KFD_TEST(mqd_comes_back)
+{
+	struct kfd_queue *q = &self->q[0];
+	char *before, *after;
+	int i;
+
+	if (!kfd_mock_present())
+		SKIP(return, "firmware may note what it likes");
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, q, NULL));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT, 100, 1));
+	kfd_job_submit_n(&self->job[0], q, 5);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
+	for (i = 0; i < 3; i++) {
+		q->priority = 5 * i;
+		ASSERT_EQ(0, kfd_queue_update(q));
+		usleep(20000);
+		before = dump_mqds();
+		if (!before)
+			SKIP(return, "no MQDs in debugfs");
+		ASSERT_EQ(0, kfd_queue_preempt(q, SAVE, 0));
+		ASSERT_EQ(0, kfd_queue_resume(q));
+		usleep(20000);
+		after = dump_mqds();
+		ASSERT_NE(NULL, after);
+		EXPECT_EQ(0, strcmp(before, after));
+	}
+}
+
 struct racer {
 	struct kfd_queue *q;
 	int *stop;

@@ -141,6 +141,7 @@ int kfd_find_gpu(struct kfd_gpu *gpu)
 	return -ENODEV;
 }
 
+/* Returns 0 or a negative errno; KFD_TRACE in the environment prints each call */
 int kfd_ioctl(struct kfd *kfd, unsigned long cmd, void *arg)
 {
 	int r;
