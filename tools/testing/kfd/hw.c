@@ -40,7 +40,18 @@
  *   not; the quantum of MAP_PROCESS is taken as ms;
  * - DRAIN lets what was launched of a dispatch end, on each XCC with its whole
  *   share, and starts no new packet;
+ * - the read pointer in MQD and HQD counts dwords of all packets so far, 32
+ *   bits, not modulo the ring: a ring may change its size while the queue is
+ *   unmapped;
+ * - a VM fault is reported as a violation and has no interrupt; the access has
+ *   no effect;
  * - GWS, GDS, debugger, partition modes other than SPX, RAS, power.
+ *
+ * debugfs, next to the files of the host side:
+ * stats	counters, and what is under way ("wg_in_flight", "wg_saved")
+ * queues	what is mapped where
+ * reset_stats	write anything: counters to zero
+ * Faults to test with are module parameters, below, and can be set at any time.
  */
 
 #include <linux/debugfs.h>
@@ -217,11 +228,9 @@ static u64 mock_hw_poll(struct mock_hw *hw)
  */
 static u64 mock_hw_pause(u64 late, u64 busy)
 {
-	u64 cost = late + busy;
-
-	if (cost < MOCK_SLOW_NS)
+	if (late + busy < MOCK_SLOW_NS)
 		return 0;
-	return min_t(u64, 2 * cost, 20 * NSEC_PER_MSEC);
+	return min_t(u64, 2 * late + busy / 2, 20 * NSEC_PER_MSEC);
 }
 
 static int mock_hw_thread(void *data)
@@ -524,7 +533,7 @@ void mock_hw_fini(struct mock_device *md)
 	kthread_stop(hw->thread);
 	mutex_lock(&hw->lock);
 	if (!list_empty(&hw->mapped))
-		mock_violation(md, "queues are mapped when the device goes\n");
+		mock_violation(md, "queues are mapped when the device goes");
 	mock_hw_drop_all(hw);
 	mock_check_counts(hw, "fini");
 	mock_check_fini(hw);
@@ -569,7 +578,7 @@ void mock_hw_vm_gone(struct mock_device *md, struct mock_vm *vm)
 	list_for_each_entry_safe(q, tmp, &hw->mapped, node) {
 		if (q->vm != vm)
 			continue;
-		mock_violation(md, "address space of pasid %u freed, doorbell %x is mapped\n",
+		mock_violation(md, "address space of pasid %u freed, doorbell %x is mapped",
 			       q->pasid, q->doorbell);
 		for (x = 0; x < hw->md->num_xcc; x++)
 			if (q->hqd[x]->state != HQD_OFF)
@@ -596,13 +605,13 @@ void mock_hw_gart_gone(struct mock_device *md, u64 va, size_t len)
 			if (h->state == HQD_OFF || mqd < va || mqd - va >= len)
 				continue;
 			mock_violation(md,
-				       "MQD %llx of pasid %u doorbell %x xcc %u freed while mapped\n",
+				       "MQD %llx of pasid %u doorbell %x xcc %u freed while mapped",
 				       mqd, q->pasid, q->doorbell, x);
 			mock_hqd_drop(hw, h);
 		}
 	}
 	if (hw->hiq.mapped && hw->hiq.base >= va && hw->hiq.base - va < len) {
-		mock_violation(md, "ring of the HIQ freed, the HIQ is mapped\n");
+		mock_violation(md, "ring of the HIQ freed, the HIQ is mapped");
 		hw->hiq.mapped = 0;
 	}
 	mock_check_gart_gone(hw, va, len);

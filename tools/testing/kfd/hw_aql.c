@@ -86,7 +86,7 @@ void mock_vm_fault(struct mock_hw *hw, struct mock_queue *q, u64 va, bool write,
 {
 	hw->stats.vm_faults++;
 	mock_violation(hw->md,
-		       "pasid %u vmid %u doorbell %x: %s of %s at %llx, nothing is mapped there\n",
+		       "pasid %u vmid %u doorbell %x: %s of %s at %llx, nothing is mapped there",
 		       q->pasid, q->vmid, q->doorbell, write ? "write" : "read",
 		       what, va);
 }
@@ -621,7 +621,7 @@ static void queue_error(struct mock_hw *hw, struct mock_queue *q, u32 header)
 	hw->stats.queue_errors++;
 	q->error = true;
 	mock_violation(hw->md,
-		       "pasid %u doorbell %x: packet %llu with header %x cannot be executed\n",
+		       "pasid %u doorbell %x: packet %llu with header %x cannot be executed",
 		       q->pasid, q->doorbell, q->rptr, header);
 }
 

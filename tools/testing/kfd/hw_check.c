@@ -109,7 +109,7 @@ static void check_overlap(struct mock_hw *hw, struct mock_hqd *h)
 			if (other < end &&
 			    base < other + HQD_REG(o, cp_hqd_ctx_save_size))
 				mock_violation(hw->md,
-					       "pasid %u: save area %llx of doorbell %x xcc %u overlaps %llx of doorbell %x xcc %u\n",
+					       "pasid %u: save area %llx of doorbell %x xcc %u overlaps %llx of doorbell %x xcc %u",
 					       q->pasid, base, h->q->doorbell, h->xcc,
 					       other, q->doorbell, x);
 		}
@@ -125,13 +125,13 @@ static void check_share(struct mock_hw *hw, struct mock_hqd *h)
 
 	if (id >= hw->md->num_xcc)
 		mock_violation(hw->md,
-			       "pasid %u doorbell %x xcc %u: compute_current_logic_xcc_id is %u of %u\n",
+			       "pasid %u doorbell %x xcc %u: compute_current_logic_xcc_id is %u of %u",
 			       q->pasid, q->doorbell, h->xcc, id, hw->md->num_xcc);
 	for (x = 0; x < hw->md->num_xcc; x++)
 		if (x != h->xcc && q->hqd[x]->state != HQD_OFF &&
 		    HQD_REG(q->hqd[x], compute_current_logic_xcc_id) == id)
 			mock_violation(hw->md,
-				       "pasid %u doorbell %x: xcc %u and %u both are logical xcc %u\n",
+				       "pasid %u doorbell %x: xcc %u and %u both are logical xcc %u",
 				       q->pasid, q->doorbell, h->xcc, x, id);
 }
 
@@ -186,13 +186,13 @@ void mock_check_map(struct mock_hw *hw, struct mock_hqd *h)
 				continue;
 			changed = true;
 			mock_violation(hw->md,
-				       "pasid %u doorbell %x xcc %u: %s was %x when unmapped, is %x when mapped\n",
+				       "pasid %u doorbell %x xcc %u: %s was %x when unmapped, is %x when mapped",
 				       q->pasid, q->doorbell, h->xcc,
 				       fields[i].name, s->field[i], val);
 		}
 		if (s->xcc != h->xcc)
 			mock_violation(hw->md,
-				       "pasid %u doorbell %x: MQD of xcc %u is mapped on xcc %u\n",
+				       "pasid %u doorbell %x: MQD of xcc %u is mapped on xcc %u",
 				       q->pasid, q->doorbell, s->xcc, h->xcc);
 	}
 	if (!s || changed)
@@ -220,11 +220,11 @@ void mock_check_restored(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
 		known = s->groups;
 		if (groups != known)
 			mock_violation(hw->md,
-				       "pasid %u doorbell %x xcc %u: %u workgroups were saved, %u are restored\n",
+				       "pasid %u doorbell %x xcc %u: %u workgroups were saved, %u are restored",
 				       q->pasid, q->doorbell, h->xcc, known, groups);
 		else if (sum != s->sum)
 			mock_violation(hw->md,
-				       "pasid %u doorbell %x xcc %u: saved waves changed, sum %x, was %x\n",
+				       "pasid %u doorbell %x xcc %u: saved waves changed, sum %x, was %x",
 				       q->pasid, q->doorbell, h->xcc, sum, s->sum);
 		s->saved = false;
 		s->groups = 0;
@@ -321,7 +321,7 @@ void mock_check_counts(struct mock_hw *hw, const char *when)
 
 	if (s->wg_launched != flight + hw->saved_wg + s->wg_ended + s->wg_killed)
 		mock_violation(hw->md,
-			       "%s: launched %llu, but in flight %llu, saved %llu, ended %llu, killed %llu\n",
+			       "%s: launched %llu, but in flight %llu, saved %llu, ended %llu, killed %llu",
 			       when, s->wg_launched, flight, hw->saved_wg,
 			       s->wg_ended, s->wg_killed);
 	for (x = 0; x < hw->md->num_xcc; x++) {
@@ -335,12 +335,12 @@ void mock_check_counts(struct mock_hw *hw, const char *when)
 			used += waves;
 			if (waves != q->hqd[x]->waves)
 				mock_violation(hw->md,
-					       "%s: doorbell %x xcc %u counts %u waves, has %u\n",
+					       "%s: doorbell %x xcc %u counts %u waves, has %u",
 					       when, q->doorbell, x,
 					       q->hqd[x]->waves, waves);
 		}
 		if (used != hw->xcc[x].used || used > hw->xcc[x].slots)
-			mock_violation(hw->md, "%s: xcc %u uses %u of %u wave slots, counts %u\n",
+			mock_violation(hw->md, "%s: xcc %u uses %u of %u wave slots, counts %u",
 				       when, x, used, hw->xcc[x].slots,
 				       hw->xcc[x].used);
 	}

@@ -89,7 +89,7 @@ static int mqd_write(struct mock_hw *hw, struct mock_hqd *h, u32 first, u32 last
 	if (!mock_mem_write(&hw->md->gart, mqd + first * 4, &h->reg[first],
 			    (last - first + 1) * 4))
 		return 0;
-	mock_violation(hw->md, "doorbell %x xcc %u: no MQD at %llx\n",
+	mock_violation(hw->md, "doorbell %x xcc %u: no MQD at %llx",
 		       h->q->doorbell, h->xcc, mqd);
 	return -EFAULT;
 }
@@ -140,7 +140,7 @@ static bool queue_begin(struct mock_hw *hw, struct mock_hqd *h)
 	list_add_tail(&q->node, &hw->mapped);
 	if (!q->vm) {
 		mock_violation(hw->md,
-			       "doorbell %x: vmid %u with page directory %llx is no address space\n",
+			       "doorbell %x: vmid %u with page directory %llx is no address space",
 			       q->doorbell, q->vmid, hw->vmid[q->vmid].pd_base);
 		ok = false;
 	} else if (!is_aql(h)) {
@@ -171,7 +171,7 @@ static void restore_launch(struct mock_hw *hw, struct mock_hqd *h)
 				       HQD_REG(h, cp_mqd_connect_start_time_hi)));
 	if (!d) {
 		mock_violation(hw->md,
-			       "pasid %u doorbell %x xcc %u: the dispatch to be continued cannot be read\n",
+			       "pasid %u doorbell %x xcc %u: the dispatch to be continued cannot be read",
 			       q->pasid, q->doorbell, h->xcc);
 		return;
 	}
@@ -180,7 +180,7 @@ static void restore_launch(struct mock_hw *hw, struct mock_hqd *h)
 		HQD_REG(h, compute_restart_x);
 	if (!mock_group_to_share(h, group, &index))
 		mock_violation(hw->md,
-			       "pasid %u doorbell %x xcc %u: restart at workgroup %u, of another XCC\n",
+			       "pasid %u doorbell %x xcc %u: restart at workgroup %u, of another XCC",
 			       q->pasid, q->doorbell, h->xcc, group);
 	q->cur = d;
 	h->next = index;
@@ -278,7 +278,7 @@ static u32 restore_waves(struct mock_hw *hw, struct mock_hqd *h)
 		bad = "the control stack holds too many waves";
 	if (bad)
 		mock_violation(hw->md,
-			       "pasid %u doorbell %x xcc %u: %s (stack %x to %x, waves up to %x)\n",
+			       "pasid %u doorbell %x xcc %u: %s (stack %x to %x, waves up to %x)",
 			       q->pasid, q->doorbell, h->xcc, bad,
 			       HQD_REG(h, cp_hqd_cntl_stack_offset),
 			       HQD_REG(h, cp_hqd_cntl_stack_size), end);
@@ -317,7 +317,7 @@ bool mock_hqd_load(struct mock_hw *hw, struct mock_hqd *h)
 		ok = false;
 	else if (packet_pointer(h) != q->rptr)
 		mock_violation(hw->md,
-			       "pasid %u doorbell %x: xcc %u is at packet %llu, the others at %llu\n",
+			       "pasid %u doorbell %x: xcc %u is at packet %llu, the others at %llu",
 			       q->pasid, q->doorbell, h->xcc,
 			       packet_pointer(h), q->rptr);
 	q->on |= 1 << h->xcc;
@@ -367,7 +367,7 @@ static void save_flush(struct saver *s)
 		return;
 	if (s->pos + len > HQD_REG(s->h, cp_hqd_ctx_save_size)) {
 		mock_violation(s->hw->md,
-			       "pasid %u doorbell %x xcc %u: save area overflows at %x\n",
+			       "pasid %u doorbell %x xcc %u: save area overflows at %x",
 			       q->pasid, q->doorbell, s->h->xcc, s->pos + len);
 		s->failed = true;
 		return;
@@ -384,7 +384,7 @@ static void save_flush(struct saver *s)
 		for (w = 0; w < max(r[i].waves, 1U); w++) {
 			if (top < STACK_RESERVED + sizeof(e)) {
 				mock_violation(s->hw->md,
-					       "pasid %u doorbell %x xcc %u: control stack overflows\n",
+					       "pasid %u doorbell %x xcc %u: control stack overflows",
 					       q->pasid, q->doorbell, s->h->xcc);
 				s->failed = true;
 				return;
@@ -395,7 +395,7 @@ static void save_flush(struct saver *s)
 			if (mock_mem_write(&s->hw->md->gart, stack + top, &e,
 					   sizeof(e))) {
 				mock_violation(s->hw->md,
-					       "pasid %u doorbell %x xcc %u: no control stack\n",
+					       "pasid %u doorbell %x xcc %u: no control stack",
 					       q->pasid, q->doorbell, s->h->xcc);
 				s->failed = true;
 				return;

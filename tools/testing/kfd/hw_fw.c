@@ -39,7 +39,7 @@ static void hiq_map(struct mock_hw *hw, u32 x, u64 mqd)
 	u32 *reg = hw->xcc[x].hiq;
 
 	if (mock_mem_read(&hw->md->gart, mqd, reg, sizeof(hw->xcc[x].hiq))) {
-		mock_violation(hw->md, "xcc %u: no MQD of the HIQ at %llx\n", x, mqd);
+		mock_violation(hw->md, "xcc %u: no MQD of the HIQ at %llx", x, mqd);
 		return;
 	}
 	reg[MQD_DW(cp_hqd_active)] = 1;
@@ -106,7 +106,7 @@ void mock_kiq_drain(struct mock_hw *hw)
 			case IT_NOP:
 				break;
 			default:
-				mock_violation(hw->md, "KIQ of xcc %u: packet %x is not known\n",
+				mock_violation(hw->md, "KIQ of xcc %u: packet %x is not known",
 					       x, pkt[0]);
 			}
 		}
@@ -180,19 +180,19 @@ static void map_queue(struct mock_hw *hw, struct mock_queue *q, u32 vmid,
 		    (!x && mock_mem_read(&hw->md->gart,
 					 mqd + offsetof(struct v9_mqd, cp_mqd_stride_size),
 					 &stride, sizeof(u32)))) {
-			mock_violation(hw->md, "MAP_QUEUES: no MQD at %llx for xcc %u\n",
+			mock_violation(hw->md, "MAP_QUEUES: no MQD at %llx for xcc %u",
 				       mqd, x);
 			return;
 		}
 		if (HQD_REG64(h, cp_mqd_base_addr) != mqd)
 			mock_violation(hw->md,
-				       "MAP_QUEUES: the MQD at %llx for xcc %u says that it is at %llx\n",
+				       "MAP_QUEUES: the MQD at %llx for xcc %u says that it is at %llx",
 				       mqd, x, HQD_REG64(h, cp_mqd_base_addr));
 		if ((HQD_REG(h, cp_hqd_pq_doorbell_control) &
 		     CP_HQD_PQ_DOORBELL_CONTROL__DOORBELL_OFFSET_MASK) !=
 		    doorbell << CP_HQD_PQ_DOORBELL_CONTROL__DOORBELL_OFFSET__SHIFT)
 			mock_violation(hw->md,
-				       "MAP_QUEUES: doorbell %x, the MQD of xcc %u says %x\n",
+				       "MAP_QUEUES: doorbell %x, the MQD of xcc %u says %x",
 				       doorbell, x,
 				       HQD_REG(h, cp_hqd_pq_doorbell_control));
 		HQD_REG(h, cp_hqd_vmid) = vmid;
@@ -268,7 +268,7 @@ static u32 count_packets(struct mock_hw *hw)
 	while (pos < fw->ib_dwords) {
 		if (ib_packet(hw, &pos, pkt, ARRAY_SIZE(pkt)) || pkt[0] >> 30 != 3) {
 			if (pkt[0])
-				mock_violation(hw->md, "runlist: packet %x at dword %u of %u\n",
+				mock_violation(hw->md, "runlist: packet %x at dword %u of %u",
 					       pkt[0], fw->ib_end, fw->ib_dwords);
 			break;
 		}
@@ -304,7 +304,7 @@ static bool map_queues(struct mock_hw *hw, const struct pm4_mes_map_queues *p,
 		return true;
 	}
 	if (vmid < 0) {
-		mock_violation(hw->md, "runlist: MAP_QUEUES before MAP_PROCESS\n");
+		mock_violation(hw->md, "runlist: MAP_QUEUES before MAP_PROCESS");
 		return true;
 	}
 	pasid = hw->vmid[vmid].pasid;
@@ -313,7 +313,7 @@ static bool map_queues(struct mock_hw *hw, const struct pm4_mes_map_queues *p,
 	q = find_mqd(hw, mock_u64(p->mqd_addr_lo, p->mqd_addr_hi));
 	if (q) {
 		if (!q->is_static)
-			mock_violation(hw->md, "runlist: pasid %u doorbell %x is mapped already\n",
+			mock_violation(hw->md, "runlist: pasid %u doorbell %x is mapped already",
 				       q->pasid, q->doorbell);
 		return true;
 	}
@@ -362,7 +362,7 @@ static void map_slice(struct mock_hw *hw)
 		case IT_NOP:
 			break;
 		default:
-			mock_violation(hw->md, "runlist: packet %x is not known\n", pkt[0]);
+			mock_violation(hw->md, "runlist: packet %x is not known", pkt[0]);
 			break;
 		}
 		if (full)
@@ -375,7 +375,7 @@ static void map_slice(struct mock_hw *hw)
 	if (!full)
 		return;
 	if (!fw->chained)
-		mock_violation(hw->md, "runlist does not fit, and is not chained\n");
+		mock_violation(hw->md, "runlist does not fit, and is not chained");
 	else
 		mock_event_arm(hw, &fw->quantum, hw->now +
 			       (mock_quantum_us ? (u64)mock_quantum_us * NSEC_PER_USEC :
@@ -483,7 +483,7 @@ static bool do_unmap(struct mock_hw *hw)
 	case action__mes_unmap_queues__preempt_queues:
 		break;
 	default:
-		mock_violation(hw->md, "UNMAP_QUEUES with action %u\n",
+		mock_violation(hw->md, "UNMAP_QUEUES with action %u",
 			       p->bitfields2.action);
 		break;
 	}
@@ -530,7 +530,7 @@ static void do_query(struct mock_hw *hw)
 	}
 	hw->stats.fence_writes++;
 	if (mock_mem_write(&hw->md->gart, addr, &data, sizeof(data)))
-		mock_violation(hw->md, "QUERY_STATUS: no fence at %llx\n", addr);
+		mock_violation(hw->md, "QUERY_STATUS: no fence at %llx", addr);
 }
 
 static void do_set_resources(struct mock_hw *hw)
@@ -554,7 +554,7 @@ static bool do_runlist(struct mock_hw *hw)
 	hw->stats.hiq_run_list++;
 	list_for_each_entry(q, &hw->mapped, node)
 		if (q->hws && !q->is_static)
-			mock_violation(hw->md, "RUN_LIST while pasid %u doorbell %x is mapped\n",
+			mock_violation(hw->md, "RUN_LIST while pasid %u doorbell %x is mapped",
 				       q->pasid, q->doorbell);
 	mock_event_cancel(hw, &fw->quantum);
 	fw->rotate = false;
@@ -585,7 +585,7 @@ static void do_write_data(struct mock_hw *hw)
 	if (p->bitfields2.dst_sel != dst_sel___write_data__mem_mapped_register ||
 	    p->bitfields3.dst_mmreg_addr !=
 	    hw->md->adev->reg_offset[GC_HWIP][0][0] + MOCK_REG(CP_IQ_WAIT_TIME2)) {
-		mock_violation(hw->md, "WRITE_DATA to %x\n",
+		mock_violation(hw->md, "WRITE_DATA to %x",
 			       p->bitfields3.dst_mmreg_addr);
 		return;
 	}
@@ -634,7 +634,7 @@ static void execute(struct mock_hw *hw)
 		do_write_data(hw);
 		break;
 	default:
-		mock_violation(hw->md, "HIQ: packet %x is not known\n", fw->packet[0]);
+		mock_violation(hw->md, "HIQ: packet %x is not known", fw->packet[0]);
 		break;
 	}
 	if (!lasts)
@@ -729,7 +729,7 @@ static void fw_run(struct mock_hw *hw)
 		at = (hiq->rptr + i) % hiq->dwords;
 		if (mock_mem_read32(&hw->md->gart, hiq->base + at * 4,
 				    &fw->packet[i])) {
-			mock_violation(hw->md, "no ring of the HIQ at %llx\n",
+			mock_violation(hw->md, "no ring of the HIQ at %llx",
 				       hiq->base);
 			hiq->rptr = hiq->wptr;
 			return;
@@ -740,7 +740,7 @@ static void fw_run(struct mock_hw *hw)
 			break;
 	}
 	if (hiq->rptr + fw->len > hiq->wptr) {
-		mock_violation(hw->md, "HIQ: packet %x reaches beyond wptr %llu\n",
+		mock_violation(hw->md, "HIQ: packet %x reaches beyond wptr %llu",
 			       fw->packet[0], hiq->wptr);
 		fw->len = hiq->wptr - hiq->rptr;
 	}
@@ -764,7 +764,7 @@ void mock_fw_poll(struct mock_hw *hw)
 		hw->active = hw->now;
 		/* the count is monotonic; the ring cannot hold more than its size */
 		if (val - hiq->rptr > hiq->dwords)
-			mock_violation(hw->md, "HIQ: doorbell %llu, rptr %llu, %u dwords\n",
+			mock_violation(hw->md, "HIQ: doorbell %llu, rptr %llu, %u dwords",
 				       val, hiq->rptr, hiq->dwords);
 		else
 			hiq->wptr = val;

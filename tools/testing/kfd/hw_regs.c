@@ -85,7 +85,7 @@ static void hqd_write(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg, u32 val
 		/* PRELOAD_REQ: CP fetches the SH registers from the MQD */
 		mqd = HQD_REG64(h, cp_mqd_base_addr);
 		if (mock_mem_read(&hw->md->gart, mqd, h->reg, MQD_HQD_FIRST * 4)) {
-			mock_violation(hw->md, "xcc %u pipe %u queue %u: no MQD at %llx\n",
+			mock_violation(hw->md, "xcc %u pipe %u queue %u: no MQD at %llx",
 				       h->xcc, xcc->pipe, xcc->queue, mqd);
 			h->reg[dw] = 0;
 			return;
@@ -100,14 +100,14 @@ static void hqd_write(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg, u32 val
 	case MOCK_REG(CP_HQD_DEQUEUE_REQUEST):
 		if (h->q->hws)
 			mock_violation(hw->md,
-				       "xcc %u pipe %u queue %u: dequeue request for a queue of HWS\n",
+				       "xcc %u pipe %u queue %u: dequeue request for a queue of HWS",
 				       h->xcc, xcc->pipe, xcc->queue);
 		hw->stats.hqd_dequeues++;
 		mock_hqd_dequeue(hw, h, val, hw->now);
 		break;
 	case MOCK_REG(CP_MQD_BASE_ADDR):
 		mock_violation(hw->md,
-			       "xcc %u pipe %u queue %u is loaded while a queue is active there\n",
+			       "xcc %u pipe %u queue %u is loaded while a queue is active there",
 			       h->xcc, xcc->pipe, xcc->queue);
 		break;
 	}
