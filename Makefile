@@ -9,6 +9,7 @@ help:
 	@echo 'make vm-shell  a shell in a machine whose GPU is the mock'
 	@echo 'make export    write the commits in build/linux back to patches/ and our files'
 	@echo 'make mutants   break the driver on purpose and see the tests fail'
+	@echo 'make torture   move queues at random for long (FLAVOUR MODE SEED N XCC ARGS)'
 	@echo 'make clean     remove build/'
 
 tree:
@@ -33,6 +34,11 @@ mutants: tree
 	@scripts/prepare
 	@scripts/mutate
 
+torture: tree
+	@scripts/prepare
+	@scripts/check 'build selftests' 'build $(FLAVOUR)'
+	@FLAVOUR=$(FLAVOUR) MODE=$(MODE) SEED=$(SEED) N=$(N) XCC=$(XCC) scripts/torture $(ARGS)
+
 vm-shell: kernel
 	@scripts/prepare
 	@$(MAKE) -s -C tools/testing/selftests/kfd_gpreempt OUTPUT=$(CURDIR)/build/selftests \
@@ -43,4 +49,4 @@ vm-shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help tree kernel export demo check mutants vm-shell clean
+.PHONY: help tree kernel export demo check mutants torture vm-shell clean

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the two programs of the demo share. */
+/* What the programs of the demo share. */
 #ifndef DEMO_H
 #define DEMO_H
 
@@ -10,11 +10,15 @@
 #define DEMO_INFERENCE_PRIORITY	12
 
 /**
- * struct demo_page - memory that both processes map
+ * struct demo_page - memory that all of them map
  * @pending: inference requests that have arrived and are not answered
+ * @training: pid of training, 0 until it has a queue
+ * @queue: its queue
  */
 struct demo_page {
 	__u32 pending;
+	__u32 training;
+	__u32 queue;
 };
 
 void demo_die(int error, const char *what);
@@ -24,8 +28,5 @@ double demo_random(void);
 void demo_open(struct kfd *kfd, struct kfd_queue *q, __u32 priority, __u32 ring_packets);
 void *demo_alloc(struct kfd *kfd, size_t size);
 void demo_count(const char *who, const __u32 *counters, size_t n);
-
-int poller_start(struct kfd_queue *training);
-void poller_stop(void);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A training job: long dispatches, so many queued ahead that the GPU never
- * runs dry, until SIGTERM. With the argument "poll" it also runs the poller.
+ * runs dry, until SIGTERM.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "demo.h"
 
@@ -59,9 +59,9 @@ static void wait_for_one(struct kfd_event *event)
 		demo_die(r, "waiting for a dispatch");
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	bool poll = argc > 1 && !strcmp(argv[1], "poll");
+	struct demo_page *page = demo_page_map();
 	struct kfd_event event;
 	__u64 start, done = 0;
 	__s64 depth;
@@ -78,11 +78,8 @@ int main(int argc, char **argv)
 	if (r)
 		demo_die(r, "creating an event");
 	kfd_event_attach(&kfd, &event, running);
-	if (poll) {
-		r = poller_start(&queue);
-		if (r)
-			demo_die(r, "starting the poller");
-	}
+	page->queue = queue.id;
+	__atomic_store_n(&page->training, getpid(), __ATOMIC_RELEASE);
 
 	/* Half as much again as the GPU holds */
 	depth = kfd.gpu.wave_slots / WORKGROUPS * 3 / 2;
@@ -102,8 +99,6 @@ int main(int argc, char **argv)
 
 	while (outstanding())
 		wait_for_one(&event);
-	if (poll)
-		poller_stop();
 	demo_count("training", counters, submitted * WORKGROUPS);
 	return 0;
 }

@@ -33,20 +33,24 @@
  *	queue_preemption_timeout_ms are cut to it. SAVE always has the
  *	driver's own time: hardware that is given up on in the middle of a
  *	save has to be reset.
- * @pid: to KFD: process that owns the queue, 0 for the caller
+ * @pid: to KFD: process that owns the queue, as the caller's PID namespace
+ *	numbers it; 0 for the caller. Another process must have the caller's
+ *	real user ID, or the caller CAP_SYS_NICE over it.
  *
- * The queue stays off the hardware until AMDKFD_IOC_RESUME_QUEUE, or until the
- * file that this was called on is closed. Ring, read and write pointer and
+ * The queue stays off the hardware until AMDKFD_IOC_RESUME_QUEUE is called on
+ * the same open file, or until that file is closed for the last time, which
+ * mappings, duplicates and children delay. Ring, read and write pointer and
  * doorbell are not touched; packets may be submitted meanwhile. A queue that
- * the monitor has preempted is from now on held by the caller as well. A queue
- * that the caller has preempted already: 0.
+ * the monitor has preempted is from now on held by the file as well. A queue
+ * that the file holds already: 0.
  *
  * Errors: -EINVAL no such queue, bad type or unused member not zero;
- * -EOPNOTSUPP not a compute queue, a GWS queue, no context save area, DRAIN
- * with a hardware scheduler, or another process's queue; -ESRCH no such
- * process; -EBUSY the queue is being destroyed; -ETIME it did not answer;
- * -EIO the device is in reset, hung or gone, or the queue was reset. After an
- * error the queue is where it was before.
+ * -EOPNOTSUPP not a compute queue, a GWS queue, no context save area, or DRAIN
+ * with a hardware scheduler; -ESRCH no such process, or it does not use KFD;
+ * -EPERM not the caller's to preempt; -EBUSY another open file holds the
+ * queue, or it is being destroyed; -ETIME it did not answer; -EIO the device
+ * is in reset, hung or gone, or the queue was reset; -ENOMEM. After an error
+ * the queue is where it was before.
  */
 struct kfd_ioctl_preempt_queue_args {
 	__u32 queue_id;
@@ -60,7 +64,7 @@ struct kfd_ioctl_preempt_queue_args {
  * @queue_id: to KFD: the queue
  * @timeout_ms: to KFD: reserved for the time to wait for the hardware, in
  *	milliseconds; the driver's default is always used
- * @pid: to KFD: process that owns the queue, 0 for the caller
+ * @pid: to KFD: as in AMDKFD_IOC_PREEMPT_QUEUE
  * @pad: must be zero
  *
  * The queue runs on where it was, unless something else keeps it inactive: the
@@ -105,6 +109,11 @@ struct kfd_ioctl_resume_queue_args {
 #define KFD_IOC_GPREEMPT_HOLDER_NONE		0
 #define KFD_IOC_GPREEMPT_HOLDER_IOCTL		1
 #define KFD_IOC_GPREEMPT_HOLDER_MONITOR		2
+/*
+ * Its holder let go of it, but it could not be put back. The driver tries that
+ * again, and so does any AMDKFD_IOC_RESUME_QUEUE.
+ */
+#define KFD_IOC_GPREEMPT_HOLDER_NOBODY		3
 
 /**
  * struct kfd_ioctl_gpreempt_args - configuration, state and counters

@@ -4,10 +4,15 @@
  * space, maps buffer objects, and answers what libdrm_amdgpu asks when it opens
  * a device (amdgpu_device_initialize() and amdgpu_query_gpu_info()).
  *
+ * Partitions but the first have a DRM device for its render node alone: KFD's
+ * topology names that node. What is opened there is the first one's device, as
+ * amdgpu_xcp_dev_alloc() has it.
+ *
  * DRIVER_MODESET, without a single CRTC, is there because drm_client_init(),
  * which amdkfd's GEM handles live in, insists on it. A headless MI300X does
  * the same.
  */
+#include <linux/platform_device.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
@@ -28,13 +33,20 @@ static int mock_open(struct drm_device *dev, struct drm_file *file)
 	struct amdgpu_device *adev = drm_to_adev(dev);
 	struct mock_host *host = adev_to_host(adev);
 	struct mock_fpriv *fpriv;
-	int ret;
+	struct amdgpu_xcp *xcp;
+	int ret, i;
 
 	fpriv = kzalloc(sizeof(*fpriv), GFP_KERNEL);
 	if (!fpriv)
 		return -ENOMEM;
-	fpriv->base.xcp_id = adev->xcp_mgr ? 0 : AMDGPU_XCP_NO_PARTITION;
-	fpriv->base.vm.mem_id = adev->xcp_mgr ? 0 : -1;
+	fpriv->base.xcp_id = AMDGPU_XCP_NO_PARTITION;
+	fpriv->base.vm.mem_id = -1;
+	for_each_xcp(adev->xcp_mgr, xcp, i) {
+		if (file->minor == xcp->ddev->render) {
+			fpriv->base.xcp_id = xcp->id;
+			fpriv->base.vm.mem_id = xcp->mem_id;
+		}
+	}
 	ret = mock_vm_open(host, fpriv);
 	if (ret) {
 		kfree(fpriv);
@@ -288,6 +300,81 @@ const struct drm_driver mock_drm_driver = {
 	.major = MOCK_DRM_MAJOR,
 	.minor = MOCK_DRM_MINOR,
 };
+
+static const struct drm_driver mock_xcp_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER,
+	.name = "amdgpu_xcp_drv",
+	.desc = "Mock AMD GPU partition",
+	.date = "20230301",
+	.major = 1,
+};
+
+static void mock_xcp_free(void *data)
+{
+	struct drm_device *ddev = data;
+	struct platform_device *pdev = to_platform_device(ddev->dev);
+
+	ddev->render->dev = ddev;
+	ddev->primary->dev = ddev;
+	drm_dev_put(ddev);
+	platform_device_unregister(pdev);
+}
+
+/**
+ * mock_xcp_alloc - allocate the DRM devices of the partitions
+ * @host: the mock GPU
+ *
+ * Return: 0 or a negative errno. They are freed with the PCI device.
+ */
+int mock_xcp_alloc(struct mock_host *host)
+{
+	struct amdgpu_xcp *xcp = host->xcp_mgr.xcp;
+	struct drm_device *ddev = &host->adev.ddev;
+	struct platform_device *pdev;
+	unsigned int i;
+	int ret;
+
+	xcp[0].ddev = ddev;
+	for (i = 1; i < host->md.num_parts; i++) {
+		pdev = platform_device_register_simple("amdgpu_xcp", PLATFORM_DEVID_AUTO, NULL, 0);
+		if (IS_ERR(pdev))
+			return PTR_ERR(pdev);
+		xcp[i].ddev = drm_dev_alloc(&mock_xcp_driver, &pdev->dev);
+		if (IS_ERR(xcp[i].ddev)) {
+			platform_device_unregister(pdev);
+			return PTR_ERR(xcp[i].ddev);
+		}
+		xcp[i].ddev->render->dev = ddev;
+		xcp[i].ddev->primary->dev = ddev;
+		ret = devm_add_action_or_reset(ddev->dev, mock_xcp_free, xcp[i].ddev);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int mock_xcp_register(struct mock_host *host)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 1; i < host->md.num_parts; i++) {
+		ret = drm_dev_register(host->xcp_mgr.xcp[i].ddev, 0);
+		if (ret) {
+			mock_xcp_unregister(host);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+void mock_xcp_unregister(struct mock_host *host)
+{
+	unsigned int i;
+
+	for (i = 1; i < host->md.num_parts; i++)
+		drm_dev_unregister(host->xcp_mgr.xcp[i].ddev);
+}
 
 int amdgpu_file_to_fpriv(struct file *filp, struct amdgpu_fpriv **fpriv)
 {

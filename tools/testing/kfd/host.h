@@ -17,6 +17,7 @@
  * @adev: the amdgpu device; embedded because its drm_device is ddev
  * @md: what the hardware side sees
  * @xcp_mgr: partitions; one in SPX mode
+ * @partition_mode: enum amdgpu_gfx_partition
  * @mem_partition: the one memory partition of NPS1
  * @reset_domain: taken for writing over a GPU reset
  * @gart_lock: protects @gart_mm
@@ -29,6 +30,7 @@ struct mock_host {
 	struct amdgpu_device adev;
 	struct mock_device md;
 	struct amdgpu_xcp_mgr xcp_mgr;
+	int partition_mode;
 	struct amdgpu_mem_partition_info mem_partition;
 	struct amdgpu_reset_domain reset_domain;
 	struct mutex gart_lock;		/* gart_mm */
@@ -120,6 +122,9 @@ void mock_vm_close(struct mock_host *host, struct mock_fpriv *fpriv);
 
 /* drm.c */
 extern const struct drm_driver mock_drm_driver;
+int mock_xcp_alloc(struct mock_host *host);
+int mock_xcp_register(struct mock_host *host);
+void mock_xcp_unregister(struct mock_host *host);
 
 /* main.c */
 int mock_gpu_reset(struct mock_host *host, struct amdgpu_reset_context *ctx);

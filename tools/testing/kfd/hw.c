@@ -11,6 +11,8 @@
  * What is modelled, and from where it is known:
  * - registers that amdkfd uses, per XCC, pipe and queue: hw_regs.c, under the
  *   real amdgpu_amdkfd_gc_9_4_3.c and amdgpu_amdkfd_gfx_v9.c;
+ * - partitions, each with HIQ, scheduler, VMIDs and queues of its own; doorbells,
+ *   memory and ATHUB are the GPU's (kgd2kfd_device_init());
  * - the scheduler in MEC firmware (HWS) as far as the packets of
  *   kfd_pm4_headers_ai.h and kfd_pm4_headers_aldebaran.h tell: hw_fw.c;
  * - AQL queues (HSA system architecture, amd_hsa_queue.h, amd_hsa_signal.h),
@@ -45,7 +47,7 @@
  *   unmapped;
  * - a VM fault is reported as a violation and has no interrupt; the access has
  *   no effect;
- * - GWS, GDS, debugger, partition modes other than SPX, RAS, power.
+ * - GWS, GDS, debugger, RAS, power.
  *
  * debugfs, next to the files of the host side:
  * stats	counters, and what is under way ("wg_in_flight", "wg_saved")
@@ -196,21 +198,44 @@ void mock_hw_kick(struct mock_hw *hw)
 	wake_up_process(hw->thread);
 }
 
+static bool mock_any_queue(struct mock_hw *hw)
+{
+	struct mock_part *part;
+
+	list_for_each_entry(part, &hw->parts, node)
+		if (!list_empty(&part->mapped))
+			return true;
+	return false;
+}
+
+static bool mock_any_hiq(struct mock_hw *hw)
+{
+	struct mock_part *part;
+
+	list_for_each_entry(part, &hw->parts, node)
+		if (part->hiq.mapped)
+			return true;
+	return false;
+}
+
 /* Look at what the CPU may have written. Returns when to look again, or 0. */
 static u64 mock_hw_poll(struct mock_hw *hw)
 {
 	u64 idle = hw->now - hw->active, us;
 	struct mock_queue *q, *tmp;
+	struct mock_part *part;
 
-	mock_fw_poll(hw);
-	list_for_each_entry_safe(q, tmp, &hw->mapped, node)
-		mock_queue_poll(hw, q);
+	list_for_each_entry(part, &hw->parts, node) {
+		mock_fw_poll(part);
+		list_for_each_entry_safe(q, tmp, &part->mapped, node)
+			mock_queue_poll(hw, q);
+	}
 	if (hw->flags_waited)
 		mock_flags_poll(hw);
 	mock_hw_catch_up(hw);
 
-	if (list_empty(&hw->mapped)) {
-		if (!hw->hiq.mapped)
+	if (!mock_any_queue(hw)) {
+		if (!mock_any_hiq(hw))
 			return 0;
 		us = idle < MOCK_IDLE_NS ? mock_poll_us :
 			max(mock_idle_poll_us, MOCK_IDLE_HIQ_US);
@@ -268,9 +293,32 @@ static int mock_hw_thread(void *data)
 	return 0;
 }
 
+/*
+ * Hardware does not run short of memory because a task is to. The time of the
+ * model may pass in any task.
+ */
+static void suspend_faults(struct mock_hw *hw)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	hw->fail_nth = current->fail_nth;
+	hw->make_it_fail = current->make_it_fail;
+	current->fail_nth = 0;
+	current->make_it_fail = 0;
+#endif
+}
+
+static void resume_faults(struct mock_hw *hw)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->fail_nth = hw->fail_nth;
+	current->make_it_fail = hw->make_it_fail;
+#endif
+}
+
 void mock_hw_lock(struct mock_hw *hw)
 {
 	mutex_lock(&hw->lock);
+	suspend_faults(hw);
 	mock_hw_catch_up(hw);
 }
 
@@ -283,9 +331,10 @@ void mock_hw_unlock(struct mock_hw *hw)
 		mock_place(hw);
 	node = timerqueue_getnext(&hw->events);
 	kick = (node && node->expires < hw->wake) ||
-	       (hw->wake == KTIME_MAX && !list_empty(&hw->mapped));
+	       (hw->wake == KTIME_MAX && mock_any_queue(hw));
 	if (kick)
 		hw->wake = hw->now;
+	resume_faults(hw);
 	mutex_unlock(&hw->lock);
 	if (kick)
 		mock_hw_kick(hw);
@@ -312,6 +361,7 @@ static const char * const stat_names[] = {
 	"kiq_packets",
 	"fence_writes",
 	"fences_lost",
+	"fw_hangs",
 	"rotations",
 	"queues_mapped",
 	"queues_unmapped",
@@ -364,33 +414,39 @@ static int stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-static int queues_show(struct seq_file *m, void *unused)
+static void queue_show(struct seq_file *m, struct mock_queue *q)
 {
 	static const char * const state[] = {
 		"off", "on", "draining", "saving", "resetting"
 	};
-	struct mock_hw *hw = m->private;
-	struct mock_queue *q;
-	struct mock_hqd *h;
+	struct mock_hqd *h = q->hqd[__ffs(q->on)];
 	u32 x;
 
-	mock_hw_lock(hw);
-	list_for_each_entry(q, &hw->mapped, node) {
-		h = q->hqd[__ffs(q->on)];
-		seq_printf(m, "pipe %u queue %u vmid %u pasid %u doorbell %x priority %u rptr %llu wptr %llu%s%s%s\n",
-			   q->pipe, q->queue, q->vmid, q->pasid, q->doorbell,
-			   HQD_REG(h, cp_hqd_queue_priority), q->rptr, q->wptr,
-			   q->hws ? "" : " nohws", q->stalled ? " stalled" : "",
-			   q->error ? " error" : "");
-		for (x = 0; x < hw->md->num_xcc; x++) {
-			h = q->hqd[x];
-			seq_printf(m, "  xcc %u %s mqd %llx waves %u launched %u of %u%s\n",
-				   x, state[h->state],
-				   HQD_REG64(h, cp_mqd_base_addr), h->waves,
-				   h->next, h->share,
-				   list_empty(&h->waiting) ? "" : " restoring");
-		}
+	seq_printf(m, "pipe %u queue %u vmid %u pasid %u doorbell %x priority %u rptr %llu wptr %llu%s%s%s\n",
+		   q->pipe, q->queue, q->vmid, q->pasid, q->doorbell,
+		   HQD_REG(h, cp_hqd_queue_priority), q->rptr, q->wptr,
+		   q->hws ? "" : " nohws", q->stalled ? " stalled" : "",
+		   q->error ? " error" : "");
+	for_each_inst(x, q->part->xccs) {
+		h = q->hqd[x];
+		seq_printf(m, "  xcc %u %s mqd %llx waves %u launched %u of %u%s\n",
+			   x, state[h->state],
+			   HQD_REG64(h, cp_mqd_base_addr), h->waves,
+			   h->next, h->share,
+			   list_empty(&h->waiting) ? "" : " restoring");
 	}
+}
+
+static int queues_show(struct seq_file *m, void *unused)
+{
+	struct mock_hw *hw = m->private;
+	struct mock_part *part;
+	struct mock_queue *q;
+
+	mock_hw_lock(hw);
+	list_for_each_entry(part, &hw->parts, node)
+		list_for_each_entry(q, &part->mapped, node)
+			queue_show(m, q);
 	mock_hw_unlock(hw);
 	return 0;
 }
@@ -432,20 +488,26 @@ static const struct file_operations scrub_fops = {
 	.write = scrub_write,
 };
 
-static void mock_queues_init(struct mock_hw *hw)
+static void mock_part_init(struct mock_hw *hw, u32 index)
 {
+	u32 n = hw->md->num_xcc / hw->md->num_parts;
+	struct mock_part *part = &hw->part[index];
 	struct mock_queue *q;
 	struct mock_hqd *h;
 	u32 i, x;
 
-	INIT_LIST_HEAD(&hw->mapped);
+	part->hw = hw;
+	list_add_tail(&part->node, &hw->parts);
+	part->xccs = ((1 << n) - 1) << index * n;
+	INIT_LIST_HEAD(&part->mapped);
 	for (i = 0; i < MOCK_HQDS; i++) {
-		q = &hw->queue[i];
+		q = &part->queue[i];
+		q->part = part;
 		q->pipe = i / MOCK_QUEUES;
 		q->queue = i % MOCK_QUEUES;
 		INIT_LIST_HEAD(&q->node);
 		INIT_LIST_HEAD(&q->dispatches);
-		for (x = 0; x < MOCK_MAX_XCC; x++) {
+		for_each_inst(x, part->xccs) {
 			h = &hw->xcc[x].hqd[i];
 			q->hqd[x] = h;
 			h->q = q;
@@ -455,16 +517,21 @@ static void mock_queues_init(struct mock_hw *hw)
 			INIT_LIST_HEAD(&h->waiting);
 		}
 	}
-	for (x = 0; x < hw->md->num_xcc; x++)
+	for_each_inst(x, part->xccs) {
+		hw->xcc[x].part = part;
 		hw->xcc[x].slots = hw->md->cu_per_xcc * hw->md->waves_per_cu;
+	}
+	mock_fw_init(part);
 }
 
 int mock_hw_init(struct mock_device *md)
 {
 	struct mock_hw *hw;
 	int r = -ENOMEM;
+	u32 i;
 
-	if (!md->num_xcc || md->num_xcc > MOCK_MAX_XCC)
+	if (!md->num_xcc || md->num_xcc > MOCK_MAX_XCC || !md->num_parts ||
+	    md->num_xcc % md->num_parts)
 		return -EINVAL;
 	hw = kvzalloc(sizeof(*hw), GFP_KERNEL);
 	if (!hw)
@@ -475,8 +542,9 @@ int mock_hw_init(struct mock_device *md)
 	hash_init(hw->shadow);
 	hw->now = ktime_get_ns();
 	hw->wake = KTIME_MAX;
-	mock_queues_init(hw);
-	mock_fw_init(hw);
+	INIT_LIST_HEAD(&hw->parts);
+	for (i = 0; i < md->num_parts; i++)
+		mock_part_init(hw, i);
 	hw->buf = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	hw->batches = KMEM_CACHE(mock_batch, 0);
 	hw->dispatches = KMEM_CACHE(mock_dispatch, 0);
@@ -510,31 +578,39 @@ err:
 	return r;
 }
 
-static void mock_hw_drop_all(struct mock_hw *hw)
+static void mock_queue_drop(struct mock_hw *hw, struct mock_queue *q)
 {
-	struct mock_queue *q, *tmp;
 	u32 x;
 
-	mock_fw_reset(hw);
-	list_for_each_entry_safe(q, tmp, &hw->mapped, node)
-		for (x = 0; x < hw->md->num_xcc; x++)
-			if (q->hqd[x]->state != HQD_OFF)
-				mock_hqd_drop(hw, q->hqd[x]);
-	hw->hiq.mapped = 0;
+	for_each_inst(x, q->part->xccs)
+		if (q->hqd[x]->state != HQD_OFF)
+			mock_hqd_drop(hw, q->hqd[x]);
+}
+
+static void mock_part_drop(struct mock_part *part)
+{
+	struct mock_queue *q, *tmp;
+
+	mock_fw_reset(part);
+	list_for_each_entry_safe(q, tmp, &part->mapped, node)
+		mock_queue_drop(part->hw, q);
+	part->hiq.mapped = 0;
 }
 
 /* The debugfs files must be gone: the host side removes the directory first. */
 void mock_hw_fini(struct mock_device *md)
 {
 	struct mock_hw *hw = md->hw;
+	struct mock_part *part;
 
 	if (!hw)
 		return;
 	kthread_stop(hw->thread);
 	mutex_lock(&hw->lock);
-	if (!list_empty(&hw->mapped))
+	if (mock_any_queue(hw))
 		mock_violation(md, "queues are mapped when the device goes");
-	mock_hw_drop_all(hw);
+	list_for_each_entry(part, &hw->parts, node)
+		mock_part_drop(part);
 	mock_check_counts(hw, "fini");
 	mock_check_fini(hw);
 	mutex_unlock(&hw->lock);
@@ -557,11 +633,14 @@ void mock_hw_sync(struct mock_device *md)
 void mock_hw_reset(struct mock_device *md)
 {
 	struct mock_hw *hw = md->hw;
+	struct mock_part *part;
 
 	mock_hw_lock(hw);
 	hw->stats.gpu_resets++;
-	mock_hw_drop_all(hw);
-	memset(hw->vmid, 0, sizeof(hw->vmid));
+	list_for_each_entry(part, &hw->parts, node) {
+		mock_part_drop(part);
+		memset(part->vmid, 0, sizeof(part->vmid));
+	}
 	mock_check_counts(hw, "reset");
 	mock_hw_unlock(hw);
 }
@@ -570,36 +649,33 @@ void mock_hw_vm_gone(struct mock_device *md, struct mock_vm *vm)
 {
 	struct mock_hw *hw = md->hw;
 	struct mock_queue *q, *tmp;
-	u32 x;
+	struct mock_part *part;
 
 	if (!hw)
 		return;
 	mock_hw_lock(hw);
-	list_for_each_entry_safe(q, tmp, &hw->mapped, node) {
-		if (q->vm != vm)
-			continue;
-		mock_violation(md, "address space of pasid %u freed, doorbell %x is mapped",
-			       q->pasid, q->doorbell);
-		for (x = 0; x < hw->md->num_xcc; x++)
-			if (q->hqd[x]->state != HQD_OFF)
-				mock_hqd_drop(hw, q->hqd[x]);
+	list_for_each_entry(part, &hw->parts, node) {
+		list_for_each_entry_safe(q, tmp, &part->mapped, node) {
+			if (q->vm != vm)
+				continue;
+			mock_violation(md, "address space of pasid %u freed, doorbell %x is mapped",
+				       q->pasid, q->doorbell);
+			mock_queue_drop(hw, q);
+		}
 	}
 	mock_hw_unlock(hw);
 }
 
-void mock_hw_gart_gone(struct mock_device *md, u64 va, size_t len)
+static void mock_part_gart_gone(struct mock_part *part, u64 va, size_t len)
 {
-	struct mock_hw *hw = md->hw;
+	struct mock_device *md = part->hw->md;
 	struct mock_queue *q, *tmp;
 	struct mock_hqd *h;
 	u64 mqd;
 	u32 x;
 
-	if (!hw)
-		return;
-	mock_hw_lock(hw);
-	list_for_each_entry_safe(q, tmp, &hw->mapped, node) {
-		for (x = 0; x < hw->md->num_xcc; x++) {
+	list_for_each_entry_safe(q, tmp, &part->mapped, node) {
+		for_each_inst(x, part->xccs) {
 			h = q->hqd[x];
 			mqd = HQD_REG64(h, cp_mqd_base_addr);
 			if (h->state == HQD_OFF || mqd < va || mqd - va >= len)
@@ -607,13 +683,25 @@ void mock_hw_gart_gone(struct mock_device *md, u64 va, size_t len)
 			mock_violation(md,
 				       "MQD %llx of pasid %u doorbell %x xcc %u freed while mapped",
 				       mqd, q->pasid, q->doorbell, x);
-			mock_hqd_drop(hw, h);
+			mock_hqd_drop(part->hw, h);
 		}
 	}
-	if (hw->hiq.mapped && hw->hiq.base >= va && hw->hiq.base - va < len) {
+	if (part->hiq.mapped && part->hiq.base >= va && part->hiq.base - va < len) {
 		mock_violation(md, "ring of the HIQ freed, the HIQ is mapped");
-		hw->hiq.mapped = 0;
+		part->hiq.mapped = 0;
 	}
+}
+
+void mock_hw_gart_gone(struct mock_device *md, u64 va, size_t len)
+{
+	struct mock_hw *hw = md->hw;
+	struct mock_part *part;
+
+	if (!hw)
+		return;
+	mock_hw_lock(hw);
+	list_for_each_entry(part, &hw->parts, node)
+		mock_part_gart_gone(part, va, len);
 	mock_check_gart_gone(hw, va, len);
 	mock_hw_unlock(hw);
 }

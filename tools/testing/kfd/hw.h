@@ -148,12 +148,13 @@ struct mock_hqd {
 };
 
 /**
- * struct mock_queue - the HQDs in one place of all XCCs: a user queue
+ * struct mock_queue - the HQDs in one place of all XCCs of a partition: a user queue
  * @ev: when the next packet may be looked at
- * @node: in mock_hw.mapped
+ * @node: in mock_part.mapped
+ * @part: its partition
  * @pipe: place
  * @queue: place
- * @hqd: of each XCC
+ * @hqd: of each XCC of the partition, by the XCC's number in the GPU
  * @on: mask of XCCs whose HQD is active
  * @seen: mask of XCCs that were active since the first one was
  * @vmid: VMID, and what it stands for
@@ -174,6 +175,7 @@ struct mock_hqd {
 struct mock_queue {
 	struct mock_event ev;
 	struct list_head node;
+	struct mock_part *part;
 	u8 pipe;
 	u8 queue;
 	struct mock_hqd *hqd[MOCK_MAX_XCC];
@@ -197,6 +199,7 @@ struct mock_queue {
 
 /* What GRBM_GFX_CNTL selects in an XCC, and the registers that it has once. */
 struct mock_xcc {
+	struct mock_part *part;
 	struct mock_hqd hqd[MOCK_HQDS];		/* of ME 1 */
 	u32 hiq[MQD_HQD_END];			/* ME 2, pipe 0, queue 0 */
 	u32 *regs;
@@ -214,7 +217,7 @@ struct mock_vmid {
 	bool busy;	/* given out by firmware */
 };
 
-/* One HIQ, as seen by the firmware of all XCCs. */
+/* One HIQ, as seen by the firmware of all XCCs of a partition. */
 struct mock_hiq {
 	u8 mapped;		/* mask of XCCs */
 	u64 mqd[MOCK_MAX_XCC];
@@ -234,6 +237,7 @@ enum mock_fw_state {
 	FW_SLICE,	/* as FW_UNMAP, to rotate */
 	FW_SLICE_MAP,	/* the next slice's time runs */
 	FW_MAP,		/* the same for a new runlist */
+	FW_HUNG,	/* until it is reset */
 };
 
 /* The scheduler in the firmware (HWS). */
@@ -261,6 +265,30 @@ struct mock_fw {
 	bool rotate;			/* the quantum is over */
 };
 
+/**
+ * struct mock_part - a partition: XCCs that work together
+ * @node: in mock_hw.parts
+ * @hw: the GPU
+ * @xccs: mask of its XCCs
+ * @queue: places of its queues
+ * @mapped: those that have a queue
+ * @vmid: what its XCCs take the VMIDs for
+ * @hiq: its HIQ
+ * @fw: its scheduler
+ *
+ * In SPX mode there is one.
+ */
+struct mock_part {
+	struct list_head node;
+	struct mock_hw *hw;
+	u8 xccs;
+	struct mock_queue queue[MOCK_HQDS];
+	struct list_head mapped;
+	struct mock_vmid vmid[MOCK_VMIDS];
+	struct mock_hiq hiq;
+	struct mock_fw fw;
+};
+
 /* Counters, "stats" in debugfs. Those of a kind are in one place. */
 struct mock_stats {
 	u64 hiq_packets;
@@ -276,6 +304,7 @@ struct mock_stats {
 	u64 kiq_packets;
 	u64 fence_writes;
 	u64 fences_lost;
+	u64 fw_hangs;
 	u64 rotations;
 	u64 queues_mapped;
 	u64 queues_unmapped;
@@ -318,17 +347,18 @@ struct mock_stats {
 struct mock_hw {
 	struct mock_device *md;
 	struct mutex lock; /* the GPU's, see above */
+#ifdef CONFIG_FAULT_INJECTION
+	unsigned int fail_nth;		/* of the task that has the lock */
+	int make_it_fail;
+#endif
 	struct task_struct *thread;
 	u64 now;
 	u64 skew;			/* real time less time of the model */
 	u64 active;			/* when something was last done */
 	struct timerqueue_head events;
 	struct mock_xcc xcc[MOCK_MAX_XCC];
-	struct mock_queue queue[MOCK_HQDS];
-	struct list_head mapped;
-	struct mock_vmid vmid[MOCK_VMIDS];
-	struct mock_hiq hiq;
-	struct mock_fw fw;
+	struct mock_part part[MOCK_MAX_XCC];
+	struct list_head parts;
 	struct mock_stats stats;
 	u64 saved_wg;			/* workgroups that are in save areas */
 	u32 flags_waited;		/* dispatches whose flag is polled */
@@ -336,7 +366,7 @@ struct mock_hw {
 	u32 *sdma;			/* registers of the SDMA engines */
 	u32 atc[MOCK_VMIDS];
 	u32 atc_status;
-	u32 ih[0x40];
+	u32 ih[0x100];
 	u32 kiq_rptr[MOCK_MAX_XCC];
 	u32 kiq_wptr[MOCK_MAX_XCC];	/* written in atomic context */
 	u32 kiq_ring[MOCK_MAX_XCC][64];
@@ -359,9 +389,15 @@ static inline u64 mock_u64(u32 lo, u32 hi)
 	return lo | (u64)hi << 32;
 }
 
-static inline u8 mock_all_xcc(struct mock_hw *hw)
+/* The XCC that speaks for all. */
+static inline u32 mock_master(const struct mock_part *part)
 {
-	return (1 << hw->md->num_xcc) - 1;
+	return __ffs(part->xccs);
+}
+
+static inline struct mock_hqd *mock_first_hqd(const struct mock_queue *q)
+{
+	return q->hqd[mock_master(q->part)];
 }
 
 #define HQD_REG(h, field)	((h)->reg[MQD_DW(field)])
@@ -387,10 +423,10 @@ int mock_regs_init(struct mock_hw *hw);
 void mock_regs_fini(struct mock_hw *hw);
 
 /* hw_fw.c */
-void mock_fw_init(struct mock_hw *hw);
-void mock_fw_poll(struct mock_hw *hw);
-void mock_fw_hqd_off(struct mock_hw *hw);
-void mock_fw_reset(struct mock_hw *hw);
+void mock_fw_init(struct mock_part *part);
+void mock_fw_poll(struct mock_part *part);
+void mock_fw_hqd_off(struct mock_part *part);
+void mock_fw_reset(struct mock_part *part);
 void mock_kiq_drain(struct mock_hw *hw);
 
 /* hw_aql.c */
@@ -411,6 +447,7 @@ struct mock_dispatch *mock_dispatch_get(struct mock_hw *hw,
 					const void *packet, u64 start);
 void mock_dispatch_drop(struct mock_hw *hw, struct mock_dispatch *d);
 void mock_dispatch_release(struct mock_hw *hw, struct mock_dispatch *d);
+bool mock_dispatch_ended(const struct mock_dispatch *d);
 void mock_dispatch_check(struct mock_hw *hw, struct mock_dispatch *d);
 u32 mock_share(struct mock_hqd *h, u32 total);
 u32 mock_share_to_group(struct mock_hqd *h, u32 index);

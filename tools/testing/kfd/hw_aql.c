@@ -99,7 +99,7 @@ static u32 chunk_of(struct mock_hqd *h)
 
 static u32 xccs_of(struct mock_hqd *h)
 {
-	return h->q->vm ? h->q->vm->md->num_xcc : 1;
+	return hweight8(h->q->part->xccs);
 }
 
 u32 mock_share(struct mock_hqd *h, u32 total)
@@ -271,11 +271,12 @@ u32 mock_kill(struct mock_hw *hw, struct mock_hqd *h)
 
 static void irq(struct mock_hw *hw, struct mock_queue *q, u32 context)
 {
-	/* struct amdgpu_iv_entry, soc15_int.h: XCC 0 is node 1 */
+	u32 x = mock_master(q->part);
+	/* struct amdgpu_iv_entry, soc15_int.h; node: kfd_setup_interrupt_bitmap() */
 	u32 entry[8] = {
 		SOC15_IH_CLIENTID_GRBM_CP | GFX_9_0__SRCID__CP_EOP_INTERRUPT << 8 |
 		(q->queue << 4 | 1 << 2 | q->pipe) << 16 | (u32)q->vmid << 24,
-		(u32)mock_hw_clock(hw->md), 0, q->pasid | 1 << 16, context,
+		(u32)mock_hw_clock(hw->md), 0, q->pasid | (x / 2 * 4 + x % 2 + 1) << 16, context,
 	};
 
 	hw->stats.interrupts++;
@@ -313,11 +314,13 @@ static void signal_complete(struct mock_hw *hw, struct mock_queue *q, u64 sig,
 /* Memory changed: what waited for that may go on. */
 static void wake_stalled(struct mock_hw *hw)
 {
+	struct mock_part *part;
 	struct mock_queue *q;
 
-	list_for_each_entry(q, &hw->mapped, node)
-		if (q->stalled && !q->ev.armed)
-			mock_event_arm(hw, &q->ev, hw->now, queue_event);
+	list_for_each_entry(part, &hw->parts, node)
+		list_for_each_entry(q, &part->mapped, node)
+			if (q->stalled && !q->ev.armed)
+				mock_event_arm(hw, &q->ev, hw->now, queue_event);
 }
 
 /**
@@ -352,14 +355,23 @@ static void check_launched(struct mock_hw *hw, struct mock_queue *q)
 {
 	u32 x;
 
-	if (!q->cur || q->seen != mock_all_xcc(hw))
+	if (!q->cur || q->seen != q->part->xccs)
 		return;
-	for (x = 0; x < hw->md->num_xcc; x++)
+	for_each_inst(x, q->part->xccs)
 		if (q->hqd[x]->next < q->hqd[x]->share)
 			return;
 	q->cur = NULL;
 	if (!q->ev.armed)
 		mock_event_arm(hw, &q->ev, hw->now, queue_event);
+}
+
+/**
+ * mock_dispatch_ended - does no XCC have anything left of it, that is known?
+ * @d: the dispatch
+ */
+bool mock_dispatch_ended(const struct mock_dispatch *d)
+{
+	return !memchr_inv(d->left, 0, sizeof(d->left));
 }
 
 /**
@@ -371,14 +383,10 @@ void mock_dispatch_check(struct mock_hw *hw, struct mock_dispatch *d)
 {
 	struct aql_dispatch *p = (struct aql_dispatch *)d->packet;
 	struct mock_queue *q = d->q;
-	u32 x;
 
 	/* an XCC that is not there yet may bring more of it from memory */
-	if (q->seen != mock_all_xcc(hw))
+	if (q->seen != q->part->xccs || !mock_dispatch_ended(d))
 		return;
-	for (x = 0; x < hw->md->num_xcc; x++)
-		if (d->left[x])
-			return;
 	check_launched(hw, q);
 	signal_complete(hw, q, le64_to_cpu(p->completion), d->start);
 	mock_dispatch_drop(hw, d);
@@ -555,7 +563,7 @@ static void place_xcc(struct mock_hw *hw, u32 x)
 		room = xcc->slots - xcc->used;
 		best = 0;
 		equals = 0;
-		list_for_each_entry(q, &hw->mapped, node) {
+		list_for_each_entry(q, &xcc->part->mapped, node) {
 			h = q->hqd[x];
 			if (!wants_slots(h, hw->now))
 				continue;
@@ -570,14 +578,14 @@ static void place_xcc(struct mock_hw *hw, u32 x)
 		/* equal ones get equal parts of what is free */
 		share = max(room / equals, 1U);
 		turn = xcc->turn++ % equals;
-		list_for_each_entry(q, &hw->mapped, node) {
+		list_for_each_entry(q, &xcc->part->mapped, node) {
 			h = q->hqd[x];
 			if (!wants_slots(h, hw->now) || rank_of(h) != best ||
 			    turn--)
 				continue;
 			break;
 		}
-		if (list_entry_is_head(q, &hw->mapped, node))
+		if (list_entry_is_head(q, &xcc->part->mapped, node))
 			return;
 		/* a large workgroup may need more than its part, or wait */
 		if (!place_one(hw, h, share) && !place_one(hw, h, room))
@@ -604,13 +612,13 @@ void mock_place(struct mock_hw *hw)
 
 /* Packets */
 
-static bool queue_runs(struct mock_hw *hw, struct mock_queue *q)
+static bool queue_runs(struct mock_queue *q)
 {
 	u32 x;
 
-	if (q->on != mock_all_xcc(hw) || q->error)
+	if (q->on != q->part->xccs || q->error)
 		return false;
-	for (x = 0; x < hw->md->num_xcc; x++)
+	for_each_inst(x, q->part->xccs)
 		if (q->hqd[x]->state != HQD_ON)
 			return false;
 	return true;
@@ -628,7 +636,7 @@ static void queue_error(struct mock_hw *hw, struct mock_queue *q, u32 header)
 /* The packet is consumed: its slot is free again. */
 static void packet_done(struct mock_hw *hw, struct mock_queue *q, u64 va)
 {
-	struct mock_hqd *h = q->hqd[0];
+	struct mock_hqd *h = mock_first_hqd(q);
 	u64 report = HQD_REG64(h, cp_hqd_pq_rptr_report_addr);
 	u16 invalid = AQL_INVALID;
 
@@ -675,7 +683,7 @@ static bool launch(struct mock_hw *hw, struct mock_queue *q, const void *packet)
 	if (d->kernel == GFX942_KERNELS)
 		hw->stats.unexecuted++;
 	q->cur = d;
-	for (x = 0; x < hw->md->num_xcc; x++) {
+	for_each_inst(x, q->part->xccs) {
 		q->hqd[x]->next = 0;
 		q->hqd[x]->share = mock_share(q->hqd[x], d->total);
 		d->left[x] = q->hqd[x]->share;
@@ -697,8 +705,8 @@ void mock_queue_advance(struct mock_hw *hw, struct mock_queue *q)
 	int r;
 
 	q->stalled = false;
-	while (queue_runs(hw, q) && !q->cur && !q->ev.armed && q->rptr < q->wptr) {
-		ring = HQD_REG64(q->hqd[0], cp_hqd_pq_base) << 8;
+	while (queue_runs(q) && !q->cur && !q->ev.armed && q->rptr < q->wptr) {
+		ring = HQD_REG64(mock_first_hqd(q), cp_hqd_pq_base) << 8;
 		va = ring + (q->rptr & (q->packets - 1)) * AQL_PACKET_SIZE;
 		if (mock_mem_read(q->vm, va, &p, sizeof(p))) {
 			mock_vm_fault(hw, q, va, false, "a packet");
@@ -763,7 +771,7 @@ void mock_queue_advance(struct mock_hw *hw, struct mock_queue *q)
  */
 void mock_queue_read_wptr(struct mock_hw *hw, struct mock_queue *q)
 {
-	u64 va = HQD_REG64(q->hqd[0], cp_hqd_pq_wptr_poll_addr);
+	u64 va = HQD_REG64(mock_first_hqd(q), cp_hqd_pq_wptr_poll_addr);
 	u64 wptr;
 
 	if (!q->vm)
@@ -789,7 +797,7 @@ void mock_queue_poll(struct mock_hw *hw, struct mock_queue *q)
 	if (mock_doorbell_take(hw->md, q->doorbell) != MOCK_DOORBELL_NONE) {
 		hw->stats.doorbells++;
 		hw->active = hw->now;
-		if (q->on & 1)
+		if (q->on & 1 << mock_master(q->part))
 			mock_queue_read_wptr(hw, q);
 	} else if (!q->stalled) {
 		return;
@@ -797,35 +805,41 @@ void mock_queue_poll(struct mock_hw *hw, struct mock_queue *q)
 	mock_queue_advance(hw, q);
 }
 
-/* Workgroups that wait for a flag look at it. */
-void mock_flags_poll(struct mock_hw *hw)
+/* Workgroups of a queue that wait for a flag look at it. */
+static void queue_flags_poll(struct mock_hw *hw, struct mock_queue *q)
 {
 	struct mock_dispatch *d;
-	struct mock_queue *q;
 	struct mock_batch *b;
 	u32 x, val;
 
-	list_for_each_entry(q, &hw->mapped, node) {
-		if (!queue_runs(hw, q))
+	list_for_each_entry(d, &q->dispatches, node) {
+		if (!waits_for_flag(d))
 			continue;
-		list_for_each_entry(d, &q->dispatches, node) {
-			if (!waits_for_flag(d))
-				continue;
-			if (mock_mem_read32(q->vm, d->flag, &val)) {
-				mock_vm_fault(hw, q, d->flag, false, "a flag");
-				val = 1;
-			}
-			if (!val)
-				continue;
-			mock_dispatch_release(hw, d);
-			for (x = 0; x < hw->md->num_xcc; x++)
-				list_for_each_entry(b, &q->hqd[x]->running, node)
-					if (b->d == d)
-						mock_event_arm(hw, &b->ev,
-							       hw->now + b->remains,
-							       batch_end);
+		if (mock_mem_read32(q->vm, d->flag, &val)) {
+			mock_vm_fault(hw, q, d->flag, false, "a flag");
+			val = 1;
 		}
+		if (!val)
+			continue;
+		mock_dispatch_release(hw, d);
+		for_each_inst(x, q->part->xccs)
+			list_for_each_entry(b, &q->hqd[x]->running, node)
+				if (b->d == d)
+					mock_event_arm(hw, &b->ev, hw->now + b->remains,
+						       batch_end);
 	}
+}
+
+/* Workgroups that wait for a flag look at it. */
+void mock_flags_poll(struct mock_hw *hw)
+{
+	struct mock_part *part;
+	struct mock_queue *q;
+
+	list_for_each_entry(part, &hw->parts, node)
+		list_for_each_entry(q, &part->mapped, node)
+			if (queue_runs(q))
+				queue_flags_poll(hw, q);
 }
 
 /**
@@ -841,7 +855,7 @@ void mock_queue_up(struct mock_hw *hw, struct mock_queue *q, u8 xcc)
 	struct mock_dispatch *d, *tmp;
 
 	hw->dirty |= 1 << xcc;
-	if (q->on != mock_all_xcc(hw))
+	if (q->on != q->part->xccs)
 		return;
 	hw->stats.queues_mapped++;
 	hw->active = hw->now;

@@ -98,10 +98,10 @@ static void check_overlap(struct mock_hw *hw, struct mock_hqd *h)
 	u64 other;
 	u32 x;
 
-	list_for_each_entry(q, &hw->mapped, node) {
+	list_for_each_entry(q, &h->q->part->mapped, node) {
 		if (q->vm != h->q->vm)
 			continue;
-		for (x = 0; x < hw->md->num_xcc; x++) {
+		for_each_inst(x, q->part->xccs) {
 			o = q->hqd[x];
 			if (o == h || o->state == HQD_OFF || !mock_hqd_has_cwsr(o))
 				continue;
@@ -121,13 +121,13 @@ static void check_share(struct mock_hw *hw, struct mock_hqd *h)
 {
 	struct mock_queue *q = h->q;
 	u32 id = HQD_REG(h, compute_current_logic_xcc_id);
-	u32 x;
+	u32 n = hweight8(q->part->xccs), x;
 
-	if (id >= hw->md->num_xcc)
+	if (id >= n)
 		mock_violation(hw->md,
 			       "pasid %u doorbell %x xcc %u: compute_current_logic_xcc_id is %u of %u",
-			       q->pasid, q->doorbell, h->xcc, id, hw->md->num_xcc);
-	for (x = 0; x < hw->md->num_xcc; x++)
+			       q->pasid, q->doorbell, h->xcc, id, n);
+	for_each_inst(x, q->part->xccs)
 		if (x != h->xcc && q->hqd[x]->state != HQD_OFF &&
 		    HQD_REG(q->hqd[x], compute_current_logic_xcc_id) == id)
 			mock_violation(hw->md,
@@ -286,15 +286,14 @@ void mock_check_gart_gone(struct mock_hw *hw, u64 va, size_t len)
  */
 u64 mock_in_flight(struct mock_hw *hw)
 {
-	struct mock_queue *q;
 	struct mock_batch *b;
 	struct mock_hqd *h;
 	u64 n = 0;
-	u32 x;
+	u32 x, i;
 
-	list_for_each_entry(q, &hw->mapped, node) {
-		for (x = 0; x < hw->md->num_xcc; x++) {
-			h = q->hqd[x];
+	for (x = 0; x < hw->md->num_xcc; x++) {
+		for (i = 0; i < MOCK_HQDS; i++) {
+			h = &hw->xcc[x].hqd[i];
 			list_for_each_entry(b, &h->running, node)
 				n += b->count;
 			list_for_each_entry(b, &h->frozen, node)
@@ -326,7 +325,7 @@ void mock_check_counts(struct mock_hw *hw, const char *when)
 			       s->wg_ended, s->wg_killed);
 	for (x = 0; x < hw->md->num_xcc; x++) {
 		used = 0;
-		list_for_each_entry(q, &hw->mapped, node) {
+		list_for_each_entry(q, &hw->xcc[x].part->mapped, node) {
 			waves = 0;
 			list_for_each_entry(b, &q->hqd[x]->running, node)
 				waves += b->count * b->d->waves;

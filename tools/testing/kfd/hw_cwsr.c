@@ -125,8 +125,8 @@ static bool queue_begin(struct mock_hw *hw, struct mock_hqd *h)
 	bool ok = true;
 
 	q->vmid = HQD_REG(h, cp_hqd_vmid) % MOCK_VMIDS;
-	q->pasid = hw->vmid[q->vmid].pasid;
-	q->vm = mock_vm_find(hw->md, hw->vmid[q->vmid].pd_base);
+	q->pasid = q->part->vmid[q->vmid].pasid;
+	q->vm = mock_vm_find(hw->md, q->part->vmid[q->vmid].pd_base);
 	q->packets = max_t(u32, size / PACKET_DWORDS, 1);
 	q->rptr = packet_pointer(h);
 	q->wptr = q->rptr;
@@ -137,11 +137,11 @@ static bool queue_begin(struct mock_hw *hw, struct mock_hqd *h)
 	q->stalled = false;
 	q->going = false;
 	q->cur = NULL;
-	list_add_tail(&q->node, &hw->mapped);
+	list_add_tail(&q->node, &q->part->mapped);
 	if (!q->vm) {
 		mock_violation(hw->md,
 			       "doorbell %x: vmid %u with page directory %llx is no address space",
-			       q->doorbell, q->vmid, hw->vmid[q->vmid].pd_base);
+			       q->doorbell, q->vmid, q->part->vmid[q->vmid].pd_base);
 		ok = false;
 	} else if (!is_aql(h)) {
 		/* PM4 queues are not modelled */
@@ -448,17 +448,12 @@ static void save_ended(struct saver *s)
 {
 	struct mock_queue *q = s->h->q;
 	struct mock_dispatch *d;
-	u32 x;
 
-	if (q->on != 1 << s->h->xcc || q->seen == mock_all_xcc(s->hw))
+	if (q->on != 1 << s->h->xcc || q->seen == q->part->xccs)
 		return;
-	list_for_each_entry(d, &q->dispatches, node) {
-		for (x = 0; x < s->hw->md->num_xcc; x++)
-			if (d->left[x])
-				break;
-		if (x == s->hw->md->num_xcc && d != q->cur)
+	list_for_each_entry(d, &q->dispatches, node)
+		if (mock_dispatch_ended(d) && d != q->cur)
 			save_record(s, d, 0, 0, 0);
-	}
 }
 
 static void drop_list(struct mock_hw *hw, struct list_head *list)
@@ -531,7 +526,7 @@ static void hqd_forget(struct mock_hw *hw, struct mock_hqd *h)
 	h->state = HQD_OFF;
 	memset(h->reg, 0, sizeof(h->reg));
 	mock_queue_down(hw, h->q, h->xcc);
-	mock_fw_hqd_off(hw);
+	mock_fw_hqd_off(h->q->part);
 }
 
 /* The queue leaves the XCC: write the MQD, then forget. */
@@ -667,5 +662,5 @@ void mock_hqd_drop(struct mock_hw *hw, struct mock_hqd *h)
 	h->state = HQD_OFF;
 	memset(h->reg, 0, sizeof(h->reg));
 	mock_queue_down(hw, h->q, h->xcc);
-	mock_fw_hqd_off(hw);
+	mock_fw_hqd_off(h->q->part);
 }

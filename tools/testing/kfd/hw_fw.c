@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The hardware side of the mock GPU: the scheduler in MEC firmware (HWS).
+ * The hardware side of the mock GPU: the scheduler in MEC firmware (HWS), one
+ * for each partition.
  *
  * It takes packets from the HIQ one after the other. A runlist that fits is
  * mapped and stays; one that does not (it ends with a chained RUN_LIST) is mapped
@@ -18,9 +19,10 @@
 
 #define PM4_OP(header)		(((header) >> 8) & 0xff)
 #define PM4_NOP_ONE		0x3fff	/* the count of a NOP without body */
+#define PM4_HANG		0x55555555	/* pm_debugfs_hang_hws() */
 
 static void fw_step(struct mock_hw *hw, struct mock_event *ev);
-static void fw_run(struct mock_hw *hw);
+static void fw_run(struct mock_part *part);
 
 static u32 pm4_len(u32 header)
 {
@@ -35,7 +37,7 @@ static u32 pm4_len(u32 header)
 
 static void hiq_map(struct mock_hw *hw, u32 x, u64 mqd)
 {
-	struct mock_hiq *hiq = &hw->hiq;
+	struct mock_hiq *hiq = &hw->xcc[x].part->hiq;
 	u32 *reg = hw->xcc[x].hiq;
 
 	if (mock_mem_read(&hw->md->gart, mqd, reg, sizeof(hw->xcc[x].hiq))) {
@@ -45,9 +47,9 @@ static void hiq_map(struct mock_hw *hw, u32 x, u64 mqd)
 	reg[MQD_DW(cp_hqd_active)] = 1;
 	hiq->mqd[x] = mqd;
 	hiq->mapped |= 1 << x;
-	if (x)
+	if (x != mock_master(hw->xcc[x].part))
 		return;
-	/* XCC 0 is the master: it reads the packets for all */
+	/* the first XCC is the master: it reads the packets for all */
 	hiq->base = mock_u64(reg[MQD_DW(cp_hqd_pq_base_lo)],
 			     reg[MQD_DW(cp_hqd_pq_base_hi)]) << 8;
 	hiq->dwords = 2U << (reg[MQD_DW(cp_hqd_pq_control)] &
@@ -69,10 +71,12 @@ static void hiq_map(struct mock_hw *hw, u32 x, u64 mqd)
 
 static void hiq_unmap(struct mock_hw *hw, u32 x)
 {
-	hw->hiq.mapped &= ~(1 << x);
+	struct mock_part *part = hw->xcc[x].part;
+
+	part->hiq.mapped &= ~(1 << x);
 	hw->xcc[x].hiq[MQD_DW(cp_hqd_active)] = 0;
-	if (!x)
-		mock_fw_reset(hw);
+	if (x == mock_master(part))
+		mock_fw_reset(part);
 }
 
 /**
@@ -115,47 +119,48 @@ void mock_kiq_drain(struct mock_hw *hw)
 
 /* Runlists */
 
-static int ib_read(struct mock_hw *hw, u32 pos, void *buf, u32 dwords)
+static int ib_read(struct mock_part *part, u32 pos, void *buf, u32 dwords)
 {
-	if (pos + dwords > hw->fw.ib_dwords)
+	if (pos + dwords > part->fw.ib_dwords)
 		return -EINVAL;
-	return mock_mem_read(&hw->md->gart, hw->fw.ib + pos * 4, buf, dwords * 4);
+	return mock_mem_read(&part->hw->md->gart, part->fw.ib + pos * 4, buf, dwords * 4);
 }
 
 /* Reads the packet at *pos: 0 and the next position, or an error. */
-static int ib_packet(struct mock_hw *hw, u32 *pos, u32 *pkt, u32 max)
+static int ib_packet(struct mock_part *part, u32 *pos, u32 *pkt, u32 max)
 {
 	u32 len;
 
-	if (ib_read(hw, *pos, pkt, 1))
+	if (ib_read(part, *pos, pkt, 1))
 		return -EINVAL;
 	len = pm4_len(pkt[0]);
-	if (len > max || ib_read(hw, *pos, pkt, len))
+	if (len > max || ib_read(part, *pos, pkt, len))
 		return -EINVAL;
 	*pos += len;
 	return 0;
 }
 
-static struct mock_queue *find_mqd(struct mock_hw *hw, u64 mqd)
+static struct mock_queue *find_mqd(struct mock_part *part, u64 mqd)
 {
 	struct mock_queue *q;
 
-	list_for_each_entry(q, &hw->mapped, node)
-		if (q->on & 1 && HQD_REG64(q->hqd[0], cp_mqd_base_addr) == mqd)
+	list_for_each_entry(q, &part->mapped, node)
+		if (q->on & 1 << mock_master(part) &&
+		    HQD_REG64(mock_first_hqd(q), cp_mqd_base_addr) == mqd)
 			return q;
 	return NULL;
 }
 
 /* A free slot that SET_RESOURCES gave, going round the pipes as in the dumps. */
-static struct mock_queue *free_slot(struct mock_hw *hw)
+static struct mock_queue *free_slot(struct mock_part *part)
 {
 	struct mock_queue *q;
 	u32 pipe, queue;
 
 	for (queue = 0; queue < MOCK_QUEUES; queue++) {
 		for (pipe = 0; pipe < MOCK_PIPES; pipe++) {
-			q = &hw->queue[pipe * MOCK_QUEUES + queue];
-			if (hw->fw.queue_mask & BIT_ULL(pipe * MOCK_QUEUES + queue) &&
+			q = &part->queue[pipe * MOCK_QUEUES + queue];
+			if (part->fw.queue_mask & BIT_ULL(pipe * MOCK_QUEUES + queue) &&
 			    list_empty(&q->node))
 				return q;
 		}
@@ -163,9 +168,10 @@ static struct mock_queue *free_slot(struct mock_hw *hw)
 	return NULL;
 }
 
-static void map_queue(struct mock_hw *hw, struct mock_queue *q, u32 vmid,
+static void map_queue(struct mock_part *part, struct mock_queue *q, u32 vmid,
 		      const struct pm4_mes_map_queues *p)
 {
+	struct mock_hw *hw = part->hw;
 	u64 mqd = mock_u64(p->mqd_addr_lo, p->mqd_addr_hi), stride = 0;
 	u32 doorbell = p->bitfields3.doorbell_offset;
 	struct mock_hqd *h;
@@ -174,12 +180,12 @@ static void map_queue(struct mock_hw *hw, struct mock_queue *q, u32 vmid,
 	q->hws = true;
 	q->is_static = p->bitfields2.queue_type ==
 		queue_type__mes_map_queues__normal_latency_static_queue_vi;
-	for (x = 0; x < hw->md->num_xcc; x++) {
+	for_each_inst(x, part->xccs) {
 		h = q->hqd[x];
 		if (mock_mem_read(&hw->md->gart, mqd, h->reg, sizeof(h->reg)) ||
-		    (!x && mock_mem_read(&hw->md->gart,
-					 mqd + offsetof(struct v9_mqd, cp_mqd_stride_size),
-					 &stride, sizeof(u32)))) {
+		    (!stride && mock_mem_read(&hw->md->gart, mqd +
+					      offsetof(struct v9_mqd, cp_mqd_stride_size),
+					      &stride, sizeof(u32)))) {
 			mock_violation(hw->md, "MAP_QUEUES: no MQD at %llx for xcc %u",
 				       mqd, x);
 			return;
@@ -205,68 +211,73 @@ static void map_queue(struct mock_hw *hw, struct mock_queue *q, u32 vmid,
 	}
 }
 
-static int get_vmid(struct mock_hw *hw, u64 pd_base, u32 pasid, u32 *mapped)
+static int get_vmid(struct mock_part *part, u64 pd_base, u32 pasid, u32 *mapped)
 {
+	struct mock_hw *hw = part->hw;
 	int free = -1;
 	u32 i;
 
 	for (i = 0; i < MOCK_VMIDS; i++) {
-		if (!(hw->fw.vmid_mask & BIT(i)))
+		if (!(part->fw.vmid_mask & BIT(i)))
 			continue;
-		if (!hw->vmid[i].busy) {
+		if (!part->vmid[i].busy) {
 			if (free < 0)
 				free = i;
-		} else if (hw->vmid[i].pd_base == pd_base &&
-			   hw->vmid[i].pasid == pasid) {
+		} else if (part->vmid[i].pd_base == pd_base &&
+			   part->vmid[i].pasid == pasid) {
 			return i;
 		}
 	}
-	if (free < 0 || *mapped >= hw->fw.processes)
+	if (free < 0 || *mapped >= part->fw.processes)
 		return -1;
 	(*mapped)++;
-	hw->vmid[free].busy = true;
-	hw->vmid[free].pd_base = pd_base;
-	hw->vmid[free].pasid = pasid;
+	part->vmid[free].busy = true;
+	part->vmid[free].pd_base = pd_base;
+	part->vmid[free].pasid = pasid;
 	/* the LUTs that interrupts and dbgdev look into */
 	hw->atc[free] = pasid | BIT(31);
 	return free;
 }
 
 /* VMIDs whose queues are all gone are free again. */
-static void put_vmids(struct mock_hw *hw)
+static void put_vmids(struct mock_part *part)
 {
+	struct mock_hw *hw = part->hw;
 	struct mock_queue *q;
 	u32 i, used = 0;
 
-	list_for_each_entry(q, &hw->mapped, node)
+	list_for_each_entry(q, &part->mapped, node)
 		used |= BIT(q->vmid);
 	for (i = 0; i < MOCK_VMIDS; i++) {
-		if (!hw->vmid[i].busy || used & BIT(i))
+		if (!part->vmid[i].busy || used & BIT(i))
 			continue;
-		memset(&hw->vmid[i], 0, sizeof(hw->vmid[i]));
+		memset(&part->vmid[i], 0, sizeof(part->vmid[i]));
 		hw->atc[i] = 0;
 	}
 }
 
 static void fw_quantum(struct mock_hw *hw, struct mock_event *ev)
 {
-	hw->fw.rotate = true;
-	fw_run(hw);
+	struct mock_part *part = container_of(ev, struct mock_part, fw.quantum);
+
+	part->fw.rotate = true;
+	fw_run(part);
 }
 
 /*
  * Packets, where they end (a list may end before its buffer does) and whether
  * the list is chained.
  */
-static u32 count_packets(struct mock_hw *hw)
+static u32 count_packets(struct mock_part *part)
 {
-	struct mock_fw *fw = &hw->fw;
+	struct mock_hw *hw = part->hw;
+	struct mock_fw *fw = &part->fw;
 	u32 pos = 0, n = 0, pkt[32];
 
 	fw->chained = false;
 	fw->ib_end = 0;
 	while (pos < fw->ib_dwords) {
-		if (ib_packet(hw, &pos, pkt, ARRAY_SIZE(pkt)) || pkt[0] >> 30 != 3) {
+		if (ib_packet(part, &pos, pkt, ARRAY_SIZE(pkt)) || pkt[0] >> 30 != 3) {
 			if (pkt[0])
 				mock_violation(hw->md, "runlist: packet %x at dword %u of %u",
 					       pkt[0], fw->ib_end, fw->ib_dwords);
@@ -281,20 +292,21 @@ static u32 count_packets(struct mock_hw *hw)
 }
 
 /* MAP_PROCESS: a VMID, or negative when none is left. */
-static int map_process(struct mock_hw *hw,
+static int map_process(struct mock_part *part,
 		       const struct pm4_mes_map_process_aldebaran *p, u32 *mapped)
 {
-	hw->stats.hiq_map_process++;
-	hw->fw.quantum_ms = p->bitfields2.process_quantum;
-	return get_vmid(hw, mock_u64(p->vm_context_page_table_base_addr_lo32,
+	part->hw->stats.hiq_map_process++;
+	part->fw.quantum_ms = p->bitfields2.process_quantum;
+	return get_vmid(part, mock_u64(p->vm_context_page_table_base_addr_lo32,
 				     p->vm_context_page_table_base_addr_hi32),
 			p->bitfields2.pasid, mapped);
 }
 
 /* MAP_QUEUES: false when no slot is left. */
-static bool map_queues(struct mock_hw *hw, const struct pm4_mes_map_queues *p,
+static bool map_queues(struct mock_part *part, const struct pm4_mes_map_queues *p,
 		       int vmid)
 {
+	struct mock_hw *hw = part->hw;
 	struct mock_queue *q;
 	u32 pasid;
 
@@ -307,39 +319,40 @@ static bool map_queues(struct mock_hw *hw, const struct pm4_mes_map_queues *p,
 		mock_violation(hw->md, "runlist: MAP_QUEUES before MAP_PROCESS");
 		return true;
 	}
-	pasid = hw->vmid[vmid].pasid;
-	if (pasid && pasid == hw->fw.skip_pasid)
+	pasid = part->vmid[vmid].pasid;
+	if (pasid && pasid == part->fw.skip_pasid)
 		return true;
-	q = find_mqd(hw, mock_u64(p->mqd_addr_lo, p->mqd_addr_hi));
+	q = find_mqd(part, mock_u64(p->mqd_addr_lo, p->mqd_addr_hi));
 	if (q) {
 		if (!q->is_static)
 			mock_violation(hw->md, "runlist: pasid %u doorbell %x is mapped already",
 				       q->pasid, q->doorbell);
 		return true;
 	}
-	q = free_slot(hw);
+	q = free_slot(part);
 	if (!q)
 		return false;
 	hw->stats.hiq_map_queues++;
-	map_queue(hw, q, vmid, p);
+	map_queue(part, q, vmid, p);
 	return true;
 }
 
 /* Map what fits, going round the list from where the last slice ended. */
-static void map_slice(struct mock_hw *hw)
+static void map_slice(struct mock_part *part)
 {
+	struct mock_hw *hw = part->hw;
 	u32 pkt[32], next, n, mapped = 0;
-	struct mock_fw *fw = &hw->fw;
+	struct mock_fw *fw = &part->fw;
 	bool full = false;
 	int vmid = -1;
 
-	put_vmids(hw);
-	n = count_packets(hw);
+	put_vmids(part);
+	n = count_packets(part);
 	if (fw->pos != fw->pos_process) {
 		/* the rest of a process whose first queues had their turn */
 		next = fw->pos_process;
-		if (!ib_packet(hw, &next, pkt, ARRAY_SIZE(pkt)))
-			vmid = map_process(hw, (void *)pkt, &mapped);
+		if (!ib_packet(part, &next, pkt, ARRAY_SIZE(pkt)))
+			vmid = map_process(part, (void *)pkt, &mapped);
 	}
 	while (n) {
 		if (fw->pos >= fw->ib_end) {
@@ -347,16 +360,16 @@ static void map_slice(struct mock_hw *hw)
 			fw->pos_process = 0;
 		}
 		next = fw->pos;
-		if (ib_packet(hw, &next, pkt, ARRAY_SIZE(pkt)))
+		if (ib_packet(part, &next, pkt, ARRAY_SIZE(pkt)))
 			break;
 		switch (PM4_OP(pkt[0])) {
 		case IT_MAP_PROCESS:
-			vmid = map_process(hw, (void *)pkt, &mapped);
+			vmid = map_process(part, (void *)pkt, &mapped);
 			full = vmid < 0;
 			fw->pos_process = fw->pos;
 			break;
 		case IT_MAP_QUEUES:
-			full = !map_queues(hw, (void *)pkt, vmid);
+			full = !map_queues(part, (void *)pkt, vmid);
 			break;
 		case IT_RUN_LIST:
 		case IT_NOP:
@@ -370,7 +383,7 @@ static void map_slice(struct mock_hw *hw)
 		fw->pos = next;
 		n--;
 	}
-	put_vmids(hw);
+	put_vmids(part);
 	fw->all = !full;
 	if (!full)
 		return;
@@ -384,31 +397,32 @@ static void map_slice(struct mock_hw *hw)
 
 /* Taking queues off */
 
-static bool anything_going(struct mock_hw *hw)
+static bool anything_going(struct mock_part *part)
 {
 	struct mock_queue *q;
 
-	list_for_each_entry(q, &hw->mapped, node)
+	list_for_each_entry(q, &part->mapped, node)
 		if (q->going)
 			return true;
 	return false;
 }
 
 /* Each XCC saves one queue after the other, all XCCs at the same time. */
-static void take_off(struct mock_hw *hw, u32 type)
+static void take_off(struct mock_part *part, u32 type)
 {
+	struct mock_hw *hw = part->hw;
 	u64 from[MOCK_MAX_XCC];
 	struct mock_queue *q, *tmp;
 	struct mock_hqd *h;
 	u64 ns;
 	u32 x;
 
-	for (x = 0; x < hw->md->num_xcc; x++)
+	for_each_inst(x, part->xccs)
 		from[x] = hw->now;
-	list_for_each_entry_safe(q, tmp, &hw->mapped, node) {
+	list_for_each_entry_safe(q, tmp, &part->mapped, node) {
 		if (!q->going)
 			continue;
-		for (x = 0; x < hw->md->num_xcc; x++) {
+		for_each_inst(x, part->xccs) {
 			h = q->hqd[x];
 			ns = mock_hqd_save_ns(h);
 			mock_hqd_dequeue(hw, h, type, from[x]);
@@ -417,28 +431,29 @@ static void take_off(struct mock_hw *hw, u32 type)
 	}
 }
 
-static void log_deaf(struct mock_hw *hw)
+static void log_deaf(struct mock_part *part)
 {
+	struct mock_hw *hw = part->hw;
 	const u32 dw = MQD_DW(queue_doorbell_id0);
 	struct mock_queue *q;
 	u32 x;
 
-	list_for_each_entry(q, &hw->mapped, node) {
+	list_for_each_entry(q, &part->mapped, node) {
 		if (!q->going)
 			continue;
 		q->going = false;
-		for (x = 0; x < hw->md->num_xcc; x++)
+		for_each_inst(x, part->xccs)
 			if (q->on & 1 << x)
-				mock_mem_write(&hw->md->gart, hw->hiq.mqd[x] + dw * 4,
+				mock_mem_write(&hw->md->gart, part->hiq.mqd[x] + dw * 4,
 					       &q->doorbell, sizeof(q->doorbell));
 	}
 }
 
-static u64 give_up_time(struct mock_hw *hw)
+static u64 give_up_time(struct mock_part *part)
 {
-	u32 ms = mock_giveup_ms ?: hw->fw.unmap_ms;
+	u32 ms = mock_giveup_ms ?: part->fw.unmap_ms;
 
-	return hw->now + (u64)max(ms, 1U) * NSEC_PER_MSEC;
+	return part->hw->now + (u64)max(ms, 1U) * NSEC_PER_MSEC;
 }
 
 static bool matches(struct mock_queue *q, const struct pm4_mes_unmap_queues *p)
@@ -468,10 +483,11 @@ static bool matches(struct mock_queue *q, const struct pm4_mes_unmap_queues *p)
 }
 
 /* True: it lasts. */
-static bool do_unmap(struct mock_hw *hw)
+static bool do_unmap(struct mock_part *part)
 {
-	const struct pm4_mes_unmap_queues *p = (void *)hw->fw.packet;
-	struct mock_fw *fw = &hw->fw;
+	const struct pm4_mes_unmap_queues *p = (void *)part->fw.packet;
+	struct mock_hw *hw = part->hw;
+	struct mock_fw *fw = &part->fw;
 	struct mock_queue *q;
 	u32 type = DEQUEUE_SAVE;
 
@@ -504,19 +520,20 @@ static bool do_unmap(struct mock_hw *hw)
 	default:
 		break;
 	}
-	list_for_each_entry(q, &hw->mapped, node)
+	list_for_each_entry(q, &part->mapped, node)
 		q->going = matches(q, p);
-	if (!anything_going(hw))
+	if (!anything_going(part))
 		return false;
 	fw->state = FW_UNMAP;
-	mock_event_arm(hw, &fw->ev, give_up_time(hw), fw_step);
-	take_off(hw, type);
+	mock_event_arm(hw, &fw->ev, give_up_time(part), fw_step);
+	take_off(part, type);
 	return fw->state == FW_UNMAP;
 }
 
-static void do_query(struct mock_hw *hw)
+static void do_query(struct mock_part *part)
 {
-	const struct pm4_mes_query_status *p = (void *)hw->fw.packet;
+	const struct pm4_mes_query_status *p = (void *)part->fw.packet;
+	struct mock_hw *hw = part->hw;
 	u64 addr = mock_u64(p->addr_lo, p->addr_hi);
 	u64 data = mock_u64(p->data_lo, p->data_hi);
 
@@ -533,26 +550,27 @@ static void do_query(struct mock_hw *hw)
 		mock_violation(hw->md, "QUERY_STATUS: no fence at %llx", addr);
 }
 
-static void do_set_resources(struct mock_hw *hw)
+static void do_set_resources(struct mock_part *part)
 {
-	const struct pm4_mes_set_resources *p = (void *)hw->fw.packet;
+	const struct pm4_mes_set_resources *p = (void *)part->fw.packet;
 
-	hw->stats.hiq_set_resources++;
-	hw->fw.vmid_mask = p->bitfields2.vmid_mask;
-	hw->fw.queue_mask = mock_u64(p->queue_mask_lo, p->queue_mask_hi);
-	hw->fw.unmap_ms = p->bitfields2.unmap_latency * 100;
+	part->hw->stats.hiq_set_resources++;
+	part->fw.vmid_mask = p->bitfields2.vmid_mask;
+	part->fw.queue_mask = mock_u64(p->queue_mask_lo, p->queue_mask_hi);
+	part->fw.unmap_ms = p->bitfields2.unmap_latency * 100;
 }
 
 /* True: it lasts. */
-static bool do_runlist(struct mock_hw *hw)
+static bool do_runlist(struct mock_part *part)
 {
-	const struct pm4_mes_runlist *p = (void *)hw->fw.packet;
-	struct mock_fw *fw = &hw->fw;
+	const struct pm4_mes_runlist *p = (void *)part->fw.packet;
+	struct mock_hw *hw = part->hw;
+	struct mock_fw *fw = &part->fw;
 	struct mock_queue *q;
 	u32 n;
 
 	hw->stats.hiq_run_list++;
-	list_for_each_entry(q, &hw->mapped, node)
+	list_for_each_entry(q, &part->mapped, node)
 		if (q->hws && !q->is_static)
 			mock_violation(hw->md, "RUN_LIST while pasid %u doorbell %x is mapped",
 				       q->pasid, q->doorbell);
@@ -567,7 +585,7 @@ static bool do_runlist(struct mock_hw *hw)
 	fw->skip_pasid = 0;
 	if (!fw->valid)
 		return false;
-	n = count_packets(hw);
+	n = count_packets(part);
 	if (!n)
 		return false;
 	fw->state = FW_MAP;
@@ -575,13 +593,14 @@ static bool do_runlist(struct mock_hw *hw)
 	return true;
 }
 
-static void do_write_data(struct mock_hw *hw)
+static void do_write_data(struct mock_part *part)
 {
-	const struct pm4_mec_write_data_mmio *p = (void *)hw->fw.packet;
+	const struct pm4_mec_write_data_mmio *p = (void *)part->fw.packet;
+	struct mock_hw *hw = part->hw;
 	u32 x;
 
 	hw->stats.hiq_write_data++;
-	/* the grace period; the register's offset is that of XCC 0 */
+	/* the grace period; the register's offset is that of XCC 0 for each XCC */
 	if (p->bitfields2.dst_sel != dst_sel___write_data__mem_mapped_register ||
 	    p->bitfields3.dst_mmreg_addr !=
 	    hw->md->adev->reg_offset[GC_HWIP][0][0] + MOCK_REG(CP_IQ_WAIT_TIME2)) {
@@ -589,28 +608,30 @@ static void do_write_data(struct mock_hw *hw)
 			       p->bitfields3.dst_mmreg_addr);
 		return;
 	}
-	for (x = 0; x < hw->md->num_xcc; x++)
+	for_each_inst(x, part->xccs)
 		hw->xcc[x].regs[MOCK_REG(CP_IQ_WAIT_TIME2)] = p->data;
 }
 
 /* The packet is done: report, go on. */
-static void packet_done(struct mock_hw *hw)
+static void packet_done(struct mock_part *part)
 {
-	struct mock_hiq *hiq = &hw->hiq;
+	struct mock_hw *hw = part->hw;
+	struct mock_hiq *hiq = &part->hiq;
 	u32 rptr;
 
-	hw->fw.state = FW_IDLE;
-	mock_event_cancel(hw, &hw->fw.ev);
+	part->fw.state = FW_IDLE;
+	mock_event_cancel(hw, &part->fw.ev);
 	hw->stats.hiq_packets++;
-	hiq->rptr += hw->fw.len;
+	hiq->rptr += part->fw.len;
 	rptr = hiq->rptr % hiq->dwords;
 	mock_mem_write(&hw->md->gart, hiq->rptr_addr, &rptr, sizeof(rptr));
-	fw_run(hw);
+	fw_run(part);
 }
 
-static void execute(struct mock_hw *hw)
+static void execute(struct mock_part *part)
 {
-	struct mock_fw *fw = &hw->fw;
+	struct mock_hw *hw = part->hw;
+	struct mock_fw *fw = &part->fw;
 	bool lasts = false;
 
 	fw->state = FW_IDLE;
@@ -619,110 +640,115 @@ static void execute(struct mock_hw *hw)
 		hw->stats.hiq_nop++;
 		break;
 	case IT_SET_RESOURCES:
-		do_set_resources(hw);
+		do_set_resources(part);
 		break;
 	case IT_RUN_LIST:
-		lasts = do_runlist(hw);
+		lasts = do_runlist(part);
 		break;
 	case IT_UNMAP_QUEUES:
-		lasts = do_unmap(hw);
+		lasts = do_unmap(part);
 		break;
 	case IT_QUERY_STATUS:
-		do_query(hw);
+		do_query(part);
 		break;
 	case IT_WRITE_DATA:
-		do_write_data(hw);
+		do_write_data(part);
 		break;
 	default:
 		mock_violation(hw->md, "HIQ: packet %x is not known", fw->packet[0]);
 		break;
 	}
 	if (!lasts)
-		packet_done(hw);
+		packet_done(part);
 }
 
 static void fw_step(struct mock_hw *hw, struct mock_event *ev)
 {
-	struct mock_fw *fw = &hw->fw;
+	struct mock_part *part = container_of(ev, struct mock_part, fw.ev);
+	struct mock_fw *fw = &part->fw;
 
 	switch (fw->state) {
 	case FW_PACKET:
-		execute(hw);
+		execute(part);
 		break;
 	case FW_UNMAP:
 		/* something did not answer: give up without a word */
-		log_deaf(hw);
-		packet_done(hw);
+		log_deaf(part);
+		packet_done(part);
 		break;
 	case FW_SLICE:
-		log_deaf(hw);
+		log_deaf(part);
 		fallthrough;
 	case FW_SLICE_MAP:
-		map_slice(hw);
+		map_slice(part);
 		fw->state = FW_IDLE;
-		fw_run(hw);
+		fw_run(part);
 		break;
 	case FW_MAP:
-		map_slice(hw);
-		packet_done(hw);
+		map_slice(part);
+		packet_done(part);
 		break;
 	case FW_IDLE:
+	case FW_HUNG:
 		break;
 	}
 }
 
 /**
  * mock_fw_hqd_off - a queue has left an XCC
- * @hw: the GPU
+ * @part: the partition
  */
-void mock_fw_hqd_off(struct mock_hw *hw)
+void mock_fw_hqd_off(struct mock_part *part)
 {
-	struct mock_fw *fw = &hw->fw;
+	struct mock_hw *hw = part->hw;
+	struct mock_fw *fw = &part->fw;
 
-	if ((fw->state != FW_UNMAP && fw->state != FW_SLICE) || anything_going(hw))
+	if ((fw->state != FW_UNMAP && fw->state != FW_SLICE) || anything_going(part))
 		return;
-	put_vmids(hw);
+	put_vmids(part);
 	if (fw->state == FW_UNMAP) {
 		mock_check_counts(hw, "unmap");
-		packet_done(hw);
+		packet_done(part);
 		return;
 	}
 	fw->state = FW_SLICE_MAP;
-	mock_event_arm(hw, &fw->ev, hw->now + (u64)count_packets(hw) * mock_fw_ns,
+	mock_event_arm(hw, &fw->ev, hw->now + (u64)count_packets(part) * mock_fw_ns,
 		       fw_step);
 }
 
-static void rotate(struct mock_hw *hw)
+static void rotate(struct mock_part *part)
 {
-	struct mock_fw *fw = &hw->fw;
+	struct mock_hw *hw = part->hw;
+	struct mock_fw *fw = &part->fw;
 	struct mock_queue *q;
 
 	fw->rotate = false;
 	if (!fw->valid || !fw->chained || fw->all)
 		return;
 	hw->stats.rotations++;
-	list_for_each_entry(q, &hw->mapped, node)
+	list_for_each_entry(q, &part->mapped, node)
 		q->going = q->hws && !q->is_static;
 	fw->state = FW_SLICE;
-	mock_event_arm(hw, &fw->ev, give_up_time(hw), fw_step);
-	if (anything_going(hw))
-		take_off(hw, DEQUEUE_SAVE);
+	mock_event_arm(hw, &fw->ev, give_up_time(part), fw_step);
+	if (anything_going(part))
+		take_off(part, DEQUEUE_SAVE);
 	else
-		mock_fw_hqd_off(hw);
+		mock_fw_hqd_off(part);
 }
 
 /* Take the next packet, if there is one and nothing is being done. */
-static void fw_run(struct mock_hw *hw)
+static void fw_run(struct mock_part *part)
 {
-	struct mock_hiq *hiq = &hw->hiq;
-	struct mock_fw *fw = &hw->fw;
+	struct mock_hw *hw = part->hw;
+	struct mock_hiq *hiq = &part->hiq;
+	struct mock_fw *fw = &part->fw;
 	u32 i, at;
 
-	if (fw->state != FW_IDLE || hiq->mapped != mock_all_xcc(hw))
+	if (fw->state != FW_IDLE || hiq->mapped != part->xccs)
 		return;
 	if (hiq->rptr == hiq->wptr) {
 		if (fw->rotate)
-			rotate(hw);
+			rotate(part);
 		return;
 	}
 	for (i = 0; i < ARRAY_SIZE(fw->packet); i++) {
@@ -732,6 +758,11 @@ static void fw_run(struct mock_hw *hw)
 			mock_violation(hw->md, "no ring of the HIQ at %llx",
 				       hiq->base);
 			hiq->rptr = hiq->wptr;
+			return;
+		}
+		if (fw->packet[0] == PM4_HANG) {
+			hw->stats.fw_hangs++;
+			fw->state = FW_HUNG;
 			return;
 		}
 		if (!i)
@@ -750,11 +781,12 @@ static void fw_run(struct mock_hw *hw)
 
 /**
  * mock_fw_poll - see whether the HIQ's doorbell was rung
- * @hw: the GPU
+ * @part: the partition
  */
-void mock_fw_poll(struct mock_hw *hw)
+void mock_fw_poll(struct mock_part *part)
 {
-	struct mock_hiq *hiq = &hw->hiq;
+	struct mock_hw *hw = part->hw;
+	struct mock_hiq *hiq = &part->hiq;
 	u64 val;
 
 	if (!hiq->mapped)
@@ -769,26 +801,27 @@ void mock_fw_poll(struct mock_hw *hw)
 		else
 			hiq->wptr = val;
 	}
-	fw_run(hw);
+	fw_run(part);
 }
 
-void mock_fw_init(struct mock_hw *hw)
+void mock_fw_init(struct mock_part *part)
 {
-	memset(&hw->fw, 0, sizeof(hw->fw));
+	memset(&part->fw, 0, sizeof(part->fw));
 }
 
 /* What the firmware was doing is forgotten. */
-void mock_fw_reset(struct mock_hw *hw)
+void mock_fw_reset(struct mock_part *part)
 {
+	struct mock_hw *hw = part->hw;
 	struct mock_queue *q;
 	u32 i;
 
-	mock_event_cancel(hw, &hw->fw.ev);
-	mock_event_cancel(hw, &hw->fw.quantum);
-	mock_fw_init(hw);
-	hw->hiq.rptr = hw->hiq.wptr;
-	list_for_each_entry(q, &hw->mapped, node)
+	mock_event_cancel(hw, &part->fw.ev);
+	mock_event_cancel(hw, &part->fw.quantum);
+	mock_fw_init(part);
+	part->hiq.rptr = part->hiq.wptr;
+	list_for_each_entry(q, &part->mapped, node)
 		q->going = false;
 	for (i = 0; i < MOCK_VMIDS; i++)
-		hw->vmid[i].busy = false;
+		part->vmid[i].busy = false;
 }

@@ -221,6 +221,16 @@ static u32 *hub_reg(struct mock_hw *hw, u32 reg)
 	return NULL;
 }
 
+/* The LUT that IH looks a VMID up in; which one, see set_pasid_vmid_mapping */
+static void set_pasid(struct mock_hw *hw, u32 vmid, u32 pasid)
+{
+	u32 node = hw->ih[MOCK_REG(IH_VMID_LUT_INDEX)];
+	u32 x = node / 4 * 2 + node % 4 - 1;
+
+	if (node % 4 && x < hw->md->num_xcc)
+		hw->xcc[x].part->vmid[vmid].pasid = pasid;
+}
+
 static struct mock_xcc *reg_xcc(struct mock_hw *hw, u32 reg)
 {
 	return reg >> XCC_SHIFT < hw->md->num_xcc ?
@@ -254,16 +264,41 @@ uint32_t amdgpu_device_rreg(struct amdgpu_device *adev, uint32_t reg,
 	return val;
 }
 
+/*
+ * Where no queue is and none becomes active, a write has no effect yet, and the
+ * time does not matter. Loading an HQD is many of those, and the CPU pays for
+ * all that is done in them, other than with posted writes to real registers.
+ */
+static bool write_empty_hqd(struct mock_xcc *xcc, u32 reg, u32 val)
+{
+	struct mock_hqd *h;
+
+	if (!xcc || reg < HQD_FIRST || reg > HQD_LAST ||
+	    reg == MOCK_REG(CP_HQD_ACTIVE))
+		return false;
+	h = selected(xcc);
+	if (!h || h->state != HQD_OFF)
+		return false;
+	h->reg[MQD_HQD_FIRST + reg - HQD_FIRST] = val;
+	return true;
+}
+
 void amdgpu_device_wreg(struct amdgpu_device *adev, uint32_t reg, uint32_t v,
 			uint32_t acc_flags)
 {
 	struct mock_hw *hw = to_hw(adev);
 	struct mock_xcc *xcc = reg_xcc(hw, reg);
+	u32 *lut = &hw->ih[MOCK_REG(IH_VMID_0_LUT)];
 	u32 off = reg & ((1 << XCC_SHIFT) - 1);
 	u32 *r;
 
-	mock_hw_lock(hw);
+	mutex_lock(&hw->lock);
 	hw->stats.register_writes++;
+	if (write_empty_hqd(xcc, off - GC_BASE, v)) {
+		mutex_unlock(&hw->lock);
+		return;
+	}
+	mock_hw_catch_up(hw);
 	if (reg >= SDMA_BASE) {
 		r = sdma_reg(hw, reg);
 		if (r)
@@ -280,10 +315,10 @@ void amdgpu_device_wreg(struct amdgpu_device *adev, uint32_t reg, uint32_t v,
 			hw->atc_status &= ~v;
 		else if (r)
 			*r = v;
-		if (r >= hw->atc && r < hw->atc + MOCK_VMIDS) {
+		if (r >= hw->atc && r < hw->atc + MOCK_VMIDS)
 			hw->atc_status |= 1U << (r - hw->atc);
-			hw->vmid[r - hw->atc].pasid = v & 0xffff;
-		}
+		else if (r >= lut && r < lut + MOCK_VMIDS)
+			set_pasid(hw, r - lut, v & 0xffff);
 	}
 	mock_hw_unlock(hw);
 }
@@ -336,11 +371,14 @@ static void mock_setup_vm_pt_regs(struct amdgpu_device *adev, uint32_t vmid,
 				  uint64_t page_table_base)
 {
 	struct mock_hw *hw = to_hw(adev);
+	struct mock_part *part;
 
 	mock_hw_lock(hw);
 	hw->stats.register_writes += 2;
 	if (vmid < MOCK_VMIDS)
-		hw->vmid[vmid].pd_base = page_table_base;
+		/* of all XCCs, as gfxhub_v1_2_setup_vm_pt_regs() does */
+		list_for_each_entry(part, &hw->parts, node)
+			part->vmid[vmid].pd_base = page_table_base;
 	mock_hw_unlock(hw);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A mock GPU that amdkfd drives in a VM: an MI300X (GC 9.4.3, gfx942) or MI308X
- * in SPX mode.
+ * A mock GPU that amdkfd drives in a VM: an MI300X (GC 9.4.3, gfx942) or MI308X,
+ * in one of the partition modes SPX, DPX, QPX and CPX.
  *
  * The module is named amdgpu. It holds the unmodified objects of
  * drivers/gpu/drm/amd/amdkfd and, from drivers/gpu/drm/amd/amdgpu, the objects
@@ -12,7 +12,7 @@
  * main.c	PCI device (QEMU's ivshmem-plain), struct amdgpu_device, reset,
  *		suspend, interrupts, debugfs
  * mem.c	buffer objects, GPU address spaces, GART, userptr, doorbell pages
- * drm.c	render node
+ * drm.c	render nodes, one for each partition
  * symbols.c	amdgpu's module parameters and the functions that do nothing
  * hw*.c	registers, firmware, queues and waves: their own comments say what
  *
@@ -24,12 +24,14 @@
  * Not modelled on the host side: page-table formats and TLB contents (a flush
  * waits for accesses in progress, no more), eviction of VRAM by TTM, DMA-bufs of
  * other devices, peer access over PCIe (mock GPUs are one XGMI hive), SVM,
- * partition modes other than SPX, graphics, command submission through DRM,
- * RAS, SR-IOV, MES, power.
+ * a change of the partition mode, memory partitions (NPS1 always), graphics,
+ * command submission through DRM, RAS, SR-IOV, MES, power.
  *
  * debugfs, /sys/kernel/debug/kfd_mockN/ of the Nth GPU:
  * violations	how often an invariant did not hold
  * suspend	write "on": suspend; "off": resume; a number: both
+ * halt		write "on": halt the scheduler, as the isolation of graphics from
+ *		compute does; "off": let it go on; MS: both, MS milliseconds apart
  * reset	write a number: GPU reset
  * evict	write "PID on": take the process's queues off; "PID off": put them
  *		back; "PID MS": both, MS milliseconds apart
@@ -67,6 +69,10 @@ MODULE_PARM_DESC(mock_cu_per_xcc,
 static unsigned int mock_waves_per_cu = 32;
 module_param(mock_waves_per_cu, uint, 0444);
 MODULE_PARM_DESC(mock_waves_per_cu, "wave slots of a CU, a multiple of 4 (32)");
+
+static char *mock_partition = "spx";
+module_param(mock_partition, charp, 0444);
+MODULE_PARM_DESC(mock_partition, "spx (default), dpx, qpx or cpx: one KFD node, 2, 4, one per XCC");
 
 static unsigned int mock_vram_mb = 196608;
 module_param(mock_vram_mb, uint, 0444);
@@ -180,7 +186,7 @@ static void mock_init_gfx(struct mock_host *host)
 	unsigned int xcc, se, i;
 
 	adev->gfx.xcc_mask = (1 << md->num_xcc) - 1;
-	adev->gfx.num_xcc_per_xcp = md->num_xcc;
+	adev->gfx.num_xcc_per_xcp = md->num_xcc / md->num_parts;
 	adev->gfx.mec_fw_version = 0xb0;
 	adev->gfx.mec2_fw_version = 0xb0;
 	adev->gfx.rlc_fw_version = 0x45;
@@ -263,24 +269,29 @@ static void mock_init_memory(struct mock_host *host)
 	mutex_init(&adev->mman.gtt_window_lock);
 }
 
+/* As aqua_vanjaram.c does, but that all memory is one partition (NPS1) */
 static void mock_init_xcp(struct mock_host *host)
 {
-	struct amdgpu_xcp *xcp = &host->xcp_mgr.xcp[0];
+	unsigned int i, n = host->md.num_parts, xccs = host->md.num_xcc / n;
+	struct amdgpu_device *adev = &host->adev;
+	struct amdgpu_xcp *xcp;
 
-	host->xcp_mgr.adev = &host->adev;
-	host->xcp_mgr.mode = AMDGPU_SPX_PARTITION_MODE;
-	host->xcp_mgr.num_xcps = 1;
-	host->xcp_mgr.num_xcp_per_mem_partition = 1;
+	host->xcp_mgr.adev = adev;
+	host->xcp_mgr.mode = host->partition_mode;
+	host->xcp_mgr.num_xcps = n;
+	host->xcp_mgr.num_xcp_per_mem_partition = n;
 	mutex_init(&host->xcp_mgr.xcp_lock);
-	xcp->id = 0;
-	xcp->mem_id = 0;
-	xcp->valid = true;
-	xcp->ddev = &host->adev.ddev;
-	xcp->ip[AMDGPU_XCP_GFX].valid = true;
-	xcp->ip[AMDGPU_XCP_GFX].inst_mask = host->adev.gfx.xcc_mask;
-	xcp->ip[AMDGPU_XCP_SDMA].valid = true;
-	xcp->ip[AMDGPU_XCP_SDMA].inst_mask = (1 << host->adev.sdma.num_instances) - 1;
-	host->adev.xcp_mgr = &host->xcp_mgr;
+	for (i = 0; i < n; i++) {
+		xcp = &host->xcp_mgr.xcp[i];
+		xcp->id = i;
+		xcp->valid = true;
+		xcp->ip[AMDGPU_XCP_GFX].valid = true;
+		xcp->ip[AMDGPU_XCP_GFX].inst_mask = ((1 << xccs) - 1) << i * xccs;
+		/* two SDMA engines for each XCC */
+		xcp->ip[AMDGPU_XCP_SDMA].valid = true;
+		xcp->ip[AMDGPU_XCP_SDMA].inst_mask = ((1 << 2 * xccs) - 1) << i * 2 * xccs;
+	}
+	adev->xcp_mgr = &host->xcp_mgr;
 }
 
 static void mock_init_adev(struct mock_host *host, struct pci_dev *pdev)
@@ -387,6 +398,40 @@ static const struct file_operations mock_suspend_fops = {
 	.write = mock_suspend_write,
 };
 
+static ssize_t mock_halt_write(struct file *file, const char __user *ubuf, size_t len,
+			       loff_t *pos)
+{
+	struct mock_host *host = file->private_data;
+	char buf[16], word[16];
+	unsigned int ms = 0;
+	bool halt, start;
+	int ret;
+
+	ret = mock_read_words(ubuf, len, buf, sizeof(buf));
+	if (ret)
+		return ret;
+	if (sscanf(buf, "%15s", word) != 1)
+		return -EINVAL;
+	halt = strcmp(word, "off");
+	start = strcmp(word, "on");
+	if (halt && start && kstrtouint(word, 0, &ms))
+		return -EINVAL;
+
+	if (halt)
+		ret = amdgpu_amdkfd_stop_sched(&host->adev, 0);
+	if (!ret && ms)
+		msleep(ms);
+	if (!ret && start)
+		ret = amdgpu_amdkfd_start_sched(&host->adev, 0);
+	return ret ? ret : len;
+}
+
+static const struct file_operations mock_halt_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = mock_halt_write,
+};
+
 static int mock_debugfs_reset(void *data, u64 val)
 {
 	struct mock_host *host = data;
@@ -455,12 +500,15 @@ static void mock_debugfs_init(struct mock_host *host)
 	host->md.debugfs = debugfs_create_dir(name, NULL);
 	debugfs_create_atomic_t("violations", 0444, host->md.debugfs, &host->md.violations);
 	debugfs_create_file("suspend", 0200, host->md.debugfs, host, &mock_suspend_fops);
+	debugfs_create_file("halt", 0200, host->md.debugfs, host, &mock_halt_fops);
 	debugfs_create_file_unsafe("reset", 0200, host->md.debugfs, host, &mock_reset_fops);
 	debugfs_create_file("evict", 0200, host->md.debugfs, host, &mock_evict_fops);
 }
 
-static int mock_config(struct mock_device *md)
+static int mock_config(struct mock_host *host)
 {
+	struct mock_device *md = &host->md;
+
 	if (!strcmp(mock_gpu, "mi300x")) {
 		md->num_xcc = 8;
 		md->cu_per_xcc = 4;
@@ -475,8 +523,23 @@ static int mock_config(struct mock_device *md)
 	if (mock_cu_per_xcc)
 		md->cu_per_xcc = mock_cu_per_xcc;
 	md->waves_per_cu = mock_waves_per_cu;
-	if (md->num_xcc > MOCK_MAX_XCC || md->cu_per_xcc > 40 || !md->waves_per_cu ||
-	    md->waves_per_cu % 4)
+	if (!strcmp(mock_partition, "spx")) {
+		host->partition_mode = AMDGPU_SPX_PARTITION_MODE;
+		md->num_parts = 1;
+	} else if (!strcmp(mock_partition, "dpx")) {
+		host->partition_mode = AMDGPU_DPX_PARTITION_MODE;
+		md->num_parts = 2;
+	} else if (!strcmp(mock_partition, "qpx")) {
+		host->partition_mode = AMDGPU_QPX_PARTITION_MODE;
+		md->num_parts = 4;
+	} else if (!strcmp(mock_partition, "cpx")) {
+		host->partition_mode = AMDGPU_CPX_PARTITION_MODE;
+		md->num_parts = md->num_xcc;
+	} else {
+		return -EINVAL;
+	}
+	if (md->num_xcc > MOCK_MAX_XCC || md->num_xcc % md->num_parts ||
+	    md->cu_per_xcc > 40 || !md->waves_per_cu || md->waves_per_cu % 4)
 		return -EINVAL;
 	return 0;
 }
@@ -520,7 +583,7 @@ static int mock_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ddev = &host->adev.ddev;
 	host->md.adev = &host->adev;
 	host->md.host = host;
-	ret = mock_config(&host->md);
+	ret = mock_config(host);
 	if (ret) {
 		dev_err(&pdev->dev, "kfd_mock: bad parameters\n");
 		return ret;
@@ -537,6 +600,9 @@ static int mock_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		return ret;
 	ret = drmm_mode_config_init(ddev);
+	if (ret)
+		return ret;
+	ret = mock_xcp_alloc(host);
 	if (ret)
 		return ret;
 
@@ -563,14 +629,20 @@ static int mock_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = drm_dev_register(ddev, 0);
 	if (ret)
 		goto err_kfd;
-	ret = amdgpu_amdkfd_drm_client_create(&host->adev);
+	ret = mock_xcp_register(host);
 	if (ret)
 		goto err_drm;
+	ret = amdgpu_amdkfd_drm_client_create(&host->adev);
+	if (ret)
+		goto err_xcp;
 
-	dev_info(&pdev->dev, "kfd_mock: GPU %d, %s: %u XCC x %u CU x %u waves\n", host->index,
-		 mock_gpu, host->md.num_xcc, host->md.cu_per_xcc, host->md.waves_per_cu);
+	dev_info(&pdev->dev, "kfd_mock: GPU %d, %s, %s: %u XCC x %u CU x %u waves\n", host->index,
+		 mock_gpu, mock_partition, host->md.num_xcc, host->md.cu_per_xcc,
+		 host->md.waves_per_cu);
 	return 0;
 
+err_xcp:
+	mock_xcp_unregister(host);
 err_drm:
 	drm_dev_unregister(ddev);
 err_kfd:
@@ -595,6 +667,7 @@ static void mock_remove(struct pci_dev *pdev)
 
 	debugfs_remove_recursive(host->md.debugfs);
 	destroy_workqueue(host->reset_domain.wq);
+	mock_xcp_unregister(host);
 	drm_dev_unregister(&host->adev.ddev);
 	amdgpu_amdkfd_suspend(&host->adev, false);
 	amdgpu_amdkfd_device_fini_sw(&host->adev);

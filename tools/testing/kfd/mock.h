@@ -59,6 +59,7 @@ struct mock_vm {
  * @gart: the address space of the kernel driver (VMID 0)
  * @debugfs: directory for counters and faults
  * @num_xcc: XCCs
+ * @num_parts: partitions, of equally many XCCs each, the first ones first
  * @cu_per_xcc: compute units of one XCC
  * @waves_per_cu: wave slots of one compute unit
  * @host: private to the host side
@@ -74,6 +75,7 @@ struct mock_device {
 	struct mock_vm gart;
 	struct dentry *debugfs;
 	unsigned int num_xcc;
+	unsigned int num_parts;
 	unsigned int cu_per_xcc;
 	unsigned int waves_per_cu;
 	struct mock_host *host;

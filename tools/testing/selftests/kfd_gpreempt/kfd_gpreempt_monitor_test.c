@@ -5,6 +5,7 @@
  * hold it up. Nothing is asserted about times that a slow machine could miss.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
@@ -99,6 +100,18 @@ static struct kfd_ioctl_gpreempt_args counters(struct _test_data_kfd *self)
 
 	kfd_gpreempt_query(&self->kfd, NULL, &args);
 	return args;
+}
+
+static bool wait_preemptions(struct _test_data_kfd *self, __u64 n)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+
+	while (counters(self).preemptions < n) {
+		if (kfd_now_us() > end)
+			return false;
+		usleep(1000);
+	}
+	return true;
 }
 
 static void low_child(struct shared *s)
@@ -281,6 +294,135 @@ KFD_TEST(idle_high)
 	finish(_metadata, self, 0);
 }
 
+/* A high queue that has had work, and a low one that fills the device */
+static void idle_beside_full(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	create(_metadata, self, 0, 15);
+	create(_metadata, self, 1, 3);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT, 10, 1));
+	kfd_job_submit(&self->job[0], &self->q[0]);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
+	usleep(200000);
+	occupy(_metadata, self, 1, self->kfd.gpu.wave_slots);
+	ASSERT_EQ(0, wait_launched(&self->q[1], 1));
+}
+
+/* It has not started anything because it comes back, or because others come */
+KFD_TEST(idle_high_again)
+{
+	struct kfd_queue_opts low = { .has_priority = true, .priority = 3,
+				      .cwsr = KFD_CWSR_VRAM };
+	__u64 before;
+	int i;
+
+	/* Keeps the monitor awake without the high one */
+	create(_metadata, self, 2, 5);
+	idle_beside_full(_metadata, self);
+	before = counters(self).preemptions;
+	for (i = 0; i < 3; i++) {
+		self->q[0].percent = 0;
+		ASSERT_EQ(0, kfd_queue_update(&self->q[0]));
+		usleep(20000);
+		self->q[0].percent = 100;
+		ASSERT_EQ(0, kfd_queue_update(&self->q[0]));
+		usleep(20000);
+	}
+	EXPECT_EQ(before, counters(self).preemptions);
+	for (i = 3; i < 20; i++)
+		ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &low));
+	usleep(50000);
+	EXPECT_EQ(before, counters(self).preemptions);
+	finish(_metadata, self, 1);
+}
+
+/* Dispatches that find room and end are no reason, if there is room for sure */
+KFD_TEST(short_beside_small)
+{
+	__u64 before;
+	int i;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0, self->kfd.gpu.xccs);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 8, 1));
+	before = counters(self).preemptions;
+	for (i = 0; i < 40; i++) {
+		kfd_job_submit(&self->job[1], &self->q[1]);
+		ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+		usleep(20000);
+	}
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[1], 40));
+	/* Some looks meet a packet or its waves, on a slow machine more of them */
+	EXPECT_GT(before + 30, counters(self).preemptions);
+	finish(_metadata, self, 0);
+}
+
+/* The low queue's work ends although the high one has packets all the time */
+static void low_goes_on(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	struct kfd_ioctl_gpreempt_args args;
+
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[0], 1));
+	/* Once was enough to find out */
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+	EXPECT_EQ(1, args.queue_preemptions);
+}
+
+/* What the high one waited for has come: it has its rights again */
+static void high_goes_on(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[1], 1));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_WAIT,
+				  self->kfd.gpu.wave_slots, 1));
+	kfd_job_submit(&self->job[2], &self->q[0]);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 2));
+	kfd_job_submit(&self->job[1], &self->q[1]);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[1], 2));
+	finish(_metadata, self, 2);
+}
+
+static void prepare_blocked(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT,
+				  self->kfd.gpu.wave_slots, LOOPS_MS(200)));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 64, LOOPS_MS(1)));
+	kfd_job_submit(&self->job[0], &self->q[0]);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+}
+
+/* The high queue waits for the low one, which is off for its sake */
+KFD_TEST(blocked_by_signal)
+{
+	struct kfd_signal *deps[1];
+
+	prepare_blocked(_metadata, self);
+	deps[0] = self->job[0].signal;
+	ASSERT_EQ(0, kfd_queue_barrier(&self->q[1], AQL_BARRIER_AND, deps, 1, NULL));
+	kfd_job_submit(&self->job[1], &self->q[1]);
+	low_goes_on(_metadata, self);
+	high_goes_on(_metadata, self);
+}
+
+/* Its owner takes its time to write the packet that is announced */
+KFD_TEST(blocked_by_owner)
+{
+	union aql_packet invalid = { .header = AQL_INVALID };
+
+	prepare_blocked(_metadata, self);
+	ASSERT_EQ(0, kfd_queue_put(&self->q[1], &invalid));
+	kfd_job_submit(&self->job[1], &self->q[1]);
+	low_goes_on(_metadata, self);
+	__atomic_store_n((__u16 *)self->q[1].ring.cpu, AQL_BARRIER_AND, __ATOMIC_RELEASE);
+	high_goes_on(_metadata, self);
+}
+
 /* With one level there can be no inversion: nothing to wake up for */
 KFD_TEST(sleeps)
 {
@@ -341,7 +483,8 @@ KFD_TEST(one_runlist)
 		create(_metadata, self, i, i < 7 ? 3 : 12);
 		if (i == 7)
 			break;
-		occupy(_metadata, self, i, 100);
+		/* The one that is released last must not keep the others out */
+		occupy(_metadata, self, i, self->kfd.gpu.wave_slots / 8);
 		ASSERT_EQ(0, wait_launched(&self->q[i], 1));
 	}
 	usleep(100000);
@@ -376,6 +519,27 @@ KFD_TEST(starvation)
 	ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
 	EXPECT_EQ(0, kfd_job_wrong(low, 1));
 	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+	finish(_metadata, self, 1);
+}
+
+/* Also if that one would take all there is, and more */
+KFD_TEST(starvation_full)
+{
+	struct kfd_job *low = &self->job[0];
+
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, 50));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 20000));
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, low, GFX942_COUNT, 200, LOOPS_MS(60)));
+	kfd_job_submit(low, &self->q[0]);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	occupy(_metadata, self, 1, 2 * self->kfd.gpu.wave_slots);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(low, 1));
+	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+	EXPECT_TRUE(wait_state(&self->q[1], ACTIVE));
 	finish(_metadata, self, 1);
 }
 
@@ -450,6 +614,21 @@ KFD_TEST(bounds)
 	EXPECT_EQ(1, value);
 }
 
+/* It does not wait for the end of a long one first */
+KFD_TEST(interval)
+{
+	__u64 before;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 1000000));
+	usleep(50000);
+	before = counters(self).ticks;
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 1000));
+	usleep(200000);
+	EXPECT_LT(before + 5, counters(self).ticks);
+}
+
 static void no_capability(struct shared *s)
 {
 	struct kfd kfd;
@@ -514,6 +693,87 @@ KFD_TEST(kill)
 	}
 }
 
+/* A process that goes on without its main thread */
+static struct {
+	struct shared *s;
+	pthread_t main;
+	struct kfd kfd;
+	struct kfd_queue q;
+	struct kfd_job job;
+} headless;
+
+static void *survivor(void *arg)
+{
+	struct shared *s = headless.s;
+
+	(void)arg;
+	CHILD_CHECK(!pthread_join(headless.main, NULL));
+	/* It has no address space any more soon after */
+	usleep(20000);
+	if (headless.job.kernel == GFX942_COUNT) {
+		/* Several, so that there are some in the ring */
+		kfd_job_submit_n(&headless.job, &headless.q, 5);
+		CHILD_CHECK(!kfd_job_wait(&headless.job, KFD_TIMEOUT_MS));
+		CHILD_CHECK(!kfd_job_wrong(&headless.job, 5));
+		_exit(0);
+	}
+	kfd_job_submit(&headless.job, &headless.q);
+	CHILD_CHECK(!wait_launched(&headless.q, 1));
+	set_step(s, 1);
+	CHILD_CHECK(wait_step(s, 2));
+	CHILD_CHECK(wait_state(&headless.q, ACTIVE));
+	kfd_job_release(&headless.job);
+	CHILD_CHECK(!kfd_job_wait(&headless.job, KFD_TIMEOUT_MS));
+	CHILD_CHECK(!kfd_job_wrong(&headless.job, 1));
+	_exit(0);
+}
+
+static void headless_child(struct shared *s)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = s->value[0] };
+	int kernel = s->value[0] > 7 ? GFX942_COUNT : GFX942_WAIT;
+	pthread_t thread;
+
+	headless.s = s;
+	headless.main = pthread_self();
+	CHILD_CHECK(!kfd_open(&headless.kfd));
+	CHILD_CHECK(!kfd_queue_create(&headless.kfd, &headless.q, &opts));
+	CHILD_CHECK(!kfd_job_init(&headless.kfd, &headless.job, kernel, 100, 1));
+	CHILD_CHECK(!pthread_create(&thread, NULL, survivor, NULL));
+	pthread_exit(NULL);
+}
+
+KFD_TEST(main_thread_gone)
+{
+	struct shared *s = shared_page();
+	__u64 before;
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	create(_metadata, self, 0, 7);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	s->value[0] = 12;
+	pid = start_child(&self->kfd, headless_child, s);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(end_child(pid));
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+
+	s->value[0] = 3;
+	pid = start_child(&self->kfd, headless_child, s);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(wait_step(s, 1));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_WAIT,
+				  self->kfd.gpu.wave_slots, 1));
+	before = counters(self).preemptions;
+	kfd_job_submit(&self->job[1], &self->q[0]);
+	ASSERT_TRUE(wait_preemptions(self, before + 1));
+	finish(_metadata, self, 1);
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+}
+
 /* Two queues that need the monitor, for when a third one is hostile */
 static void prepare(struct __test_metadata *_metadata, struct _test_data_kfd *self)
 {
@@ -575,6 +835,24 @@ KFD_TEST(pointers_not_faulted_in)
 	served(_metadata, self);
 	ASSERT_EQ(0, mincore(p, 4096, &resident));
 	EXPECT_EQ(0, resident & 1);
+}
+
+/* Missing for a while, they have not moved */
+KFD_TEST(pointers_missing_once)
+{
+	__u64 before;
+	int i;
+
+	idle_beside_full(_metadata, self);
+	before = counters(self).preemptions;
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, mprotect(self->q[0].ptrs.cpu, 4096, PROT_NONE));
+		usleep(30000);
+		ASSERT_EQ(0, mprotect(self->q[0].ptrs.cpu, 4096, PROT_READ | PROT_WRITE));
+		usleep(30000);
+	}
+	EXPECT_EQ(before, counters(self).preemptions);
+	finish(_metadata, self, 1);
 }
 
 /* A page whose faults nobody answers: a reader that waits, waits for ever */
@@ -642,10 +920,10 @@ KFD_TEST(update_and_destroy)
 	create(_metadata, self, 1, 4);
 	create(_metadata, self, 2, 12);
 	occupy(_metadata, self, 0, 100);
-	occupy(_metadata, self, 1, 100);
 	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
-	occupy(_metadata, self, 2, 100);
+	occupy(_metadata, self, 1, 100);
 	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	occupy(_metadata, self, 2, 100);
 	ASSERT_TRUE(wait_state(&self->q[1], PREEMPTED));
 	ASSERT_EQ(0, kfd_queue_destroy(&self->q[1]));
 	/* As high as the other one now: nothing to wait for */

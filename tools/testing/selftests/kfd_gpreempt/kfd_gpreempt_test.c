@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "kfd_test.h"
 
@@ -177,16 +178,12 @@ KFD_TEST(bad_arguments)
 	p.preempt_type = 3;
 	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_PREEMPT_QUEUE, &p));
 	p.preempt_type = SAVE;
-	p.pid = 1;
-	EXPECT_EQ(-EOPNOTSUPP, kfd_ioctl(kfd, AMDKFD_IOC_PREEMPT_QUEUE, &p));
 	r = (struct kfd_ioctl_resume_queue_args){ .queue_id = 1000 };
 	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_RESUME_QUEUE, &r));
 	r.queue_id = self->q[0].id;
 	r.pad = 1;
 	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_RESUME_QUEUE, &r));
 	r.pad = 0;
-	r.pid = 1;
-	EXPECT_EQ(-EOPNOTSUPP, kfd_ioctl(kfd, AMDKFD_IOC_RESUME_QUEUE, &r));
 	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, queue_state(&self->q[0]));
 
 	/* One's own pid is as good as 0; a time is taken too */
@@ -202,18 +199,6 @@ KFD_TEST(bad_arguments)
 	ASSERT_EQ(0, kfd_queue_destroy(&self->q[0]));
 	EXPECT_EQ(-EINVAL, kfd_queue_preempt(&self->q[0], SAVE, 0));
 	EXPECT_EQ(-EINVAL, kfd_queue_resume(&self->q[0]));
-}
-
-/* No process has the highest pid that there can be */
-KFD_TEST(no_such_process)
-{
-	struct kfd_ioctl_preempt_queue_args p = { .preempt_type = SAVE, .pid = 4194304 };
-	int r;
-
-	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
-	p.queue_id = self->q[0].id;
-	r = kfd_ioctl(&self->kfd, AMDKFD_IOC_PREEMPT_QUEUE, &p);
-	EXPECT_TRUE(r == -ESRCH || r == -EOPNOTSUPP);
 }
 
 KFD_TEST(gpreempt_bad_arguments)
@@ -626,6 +611,93 @@ KFD_TEST(suspend_preempted)
 	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_PREEMPTED, queue_state(&self->q[0]));
 	ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
 	finish_waiting(_metadata, self, 0);
+}
+
+/* A scheduler that is halted maps nothing, and forgets nothing */
+KFD_TEST(halt)
+{
+	struct kfd_wave_state ws;
+	int i;
+
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	if (kfd_no_hws()) {
+		EXPECT_EQ(-EOPNOTSUPP, kfd_mock_write("halt", "on"));
+		EXPECT_EQ(-EOPNOTSUPP, kfd_mock_write("halt", "off"));
+		return;
+	}
+
+	for (i = 0; i < 8; i++) {
+		bool preempt_halted = i & 1, resume_halted = i & 2, twice = i & 4;
+
+		start_waiting(_metadata, self, 0, 300);
+		start_waiting(_metadata, self, 1, 300);
+		if (!preempt_halted)
+			ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		ASSERT_EQ(0, kfd_mock_write("halt", "on"));
+		EXPECT_EQ(0, kfd_mock_stat("wg_in_flight"));
+		if (preempt_halted)
+			ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_PREEMPTED, queue_state(&self->q[0]));
+		ASSERT_EQ(0, kfd_queue_wave_state(&self->q[0], &ws));
+		EXPECT_LT(0, ws.total);
+		if (twice) {
+			ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+			ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		}
+		kfd_job_release(&self->job[0]);
+		kfd_job_release(&self->job[1]);
+		if (resume_halted)
+			ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+		usleep(20000);
+		EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+		EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+		ASSERT_EQ(0, kfd_mock_write("halt", "off"));
+		finish_waiting(_metadata, self, 1);
+		usleep(20000);
+		if (!resume_halted) {
+			EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+			ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+		}
+		finish_waiting(_metadata, self, 0);
+	}
+}
+
+static void *halter(void *arg)
+{
+	int *stop = arg;
+
+	while (!__atomic_load_n(stop, __ATOMIC_ACQUIRE)) {
+		if (kfd_mock_write("halt", "1"))
+			return (void *)1;
+		usleep(1000);
+	}
+	return NULL;
+}
+
+KFD_TEST(halt_races)
+{
+	int i, stop = 0;
+	pthread_t thread;
+	void *failed;
+
+	if (!kfd_mock_present() || kfd_no_hws())
+		SKIP(return, "needs the mock GPU's HWS");
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT, 400, LOOPS_MS(2)));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, halter, &stop));
+	kfd_job_submit_n(&self->job[0], &self->q[0], 20);
+	for (i = 0; i < 50; i++) {
+		EXPECT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		usleep(rand() % 1000);
+		EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+		usleep(rand() % 1000);
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, &failed);
+	EXPECT_EQ(NULL, failed);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[0], 20));
 }
 
 static void after_reset(struct shared *s)
@@ -1042,6 +1114,236 @@ KFD_TEST(mqd_comes_back)
 	}
 }
 
+/* What a preemption and its resume cost, to compare numbers of XCCs */
+static void print_cost(struct __test_metadata *_metadata, struct _test_data_kfd *self,
+		       __u32 waves)
+{
+	long long reads = kfd_mock_stat("register_reads");
+	long long writes = kfd_mock_stat("register_writes");
+	__u32 xccs = self->kfd.gpu.xccs, n = 50, i;
+	__u64 start, preempt = 0, resume = 0;
+
+	for (i = 0; i < n; i++) {
+		start = kfd_now_us();
+		ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		preempt += kfd_now_us() - start;
+		usleep(2000 + 77 * i);	/* no phase of a timer's is special */
+		start = kfd_now_us();
+		ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+		resume += kfd_now_us() - start;
+		usleep(2000);
+	}
+	printf("# cost: %u XCCs with %u waves each: preempt %llu us, resume %llu us\n", xccs,
+	       waves, (unsigned long long)preempt / n, (unsigned long long)resume / n);
+	if (reads < 0)
+		return;
+	reads = kfd_mock_stat("register_reads") - reads;
+	writes = kfd_mock_stat("register_writes") - writes;
+	printf("# cost: %u XCCs with %u waves each: %.1f reads, %.1f writes of registers an XCC\n",
+	       xccs, waves, (double)reads / n / xccs, (double)writes / n / xccs);
+}
+
+KFD_TEST(cost)
+{
+	__u32 waves[] = { 8, self->kfd.gpu.wave_slots / self->kfd.gpu.xccs }, i;
+
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
+	print_cost(_metadata, self, 0);
+	for (i = 0; i < 2; i++) {
+		start_waiting(_metadata, self, 0, waves[i] * self->kfd.gpu.xccs);
+		print_cost(_metadata, self, waves[i]);
+		finish_waiting(_metadata, self, 0);
+		kfd_job_free(&self->job[0]);
+	}
+}
+
+static int set_module_param(const char *name, unsigned int value)
+{
+	char path[128], text[16];
+	int fd, n, r = 0;
+
+	snprintf(path, sizeof(path), "/sys/module/amdgpu/parameters/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = snprintf(text, sizeof(text), "%u", value);
+	if (write(fd, text, n) != n)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* All XCCs save at the same time: eight take no longer than one */
+KFD_TEST(xccs_at_once)
+{
+	__u64 start, took;
+
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	start_waiting(_metadata, self, 0, 300);
+	ASSERT_EQ(0, set_module_param("mock_preempt_us", 20000));
+	start = kfd_now_us();
+	EXPECT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+	took = kfd_now_us() - start;
+	ASSERT_EQ(0, set_module_param("mock_preempt_us", 0));
+	EXPECT_LE(20000, took);
+	EXPECT_GT(45000, took);
+	ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+	finish_waiting(_metadata, self, 0);
+}
+
+#define SHORT_TIMEOUT_MS	200
+
+/* Preempt while waiting is limited. Return: as the ioctl, and how long it took */
+static int preempt_in_short(struct __test_metadata *_metadata, struct kfd_queue *q, __u32 type,
+			    const char *fault, unsigned int value, unsigned int normal,
+			    __u64 *took)
+{
+	long timeout = kfd_module_param("queue_preemption_timeout_ms", 9000);
+	__u64 start;
+	int r;
+
+	EXPECT_EQ(0, set_module_param("queue_preemption_timeout_ms", SHORT_TIMEOUT_MS));
+	if (fault)
+		EXPECT_EQ(0, set_module_param(fault, value));
+	start = kfd_now_us();
+	r = kfd_queue_preempt(q, type, KFD_TIMEOUT_MS);
+	*took = kfd_now_us() - start;
+	if (fault)
+		EXPECT_EQ(0, set_module_param(fault, normal));
+	EXPECT_EQ(0, set_module_param("queue_preemption_timeout_ms", timeout));
+	return r;
+}
+
+/* A queue that nothing bad has happened to */
+static void check_queue(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
+{
+	ASSERT_EQ(0, kfd_queue_preempt(&self->q[i], SAVE, 0));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_PREEMPTED, queue_state(&self->q[i]));
+	ASSERT_EQ(0, kfd_queue_resume(&self->q[i]));
+	finish_waiting(_metadata, self, i);
+	kfd_job_free(&self->job[i]);
+}
+
+KFD_TEST(preemption_ignored)
+{
+	static const __u32 type[] = { SAVE, DRAIN };
+	__u64 took;
+	int i;
+
+	if (!kfd_mock_present() || !kfd_no_hws())
+		SKIP(return, "needs the mock GPU without HWS");
+	for (i = 0; i < 2; i++) {
+		start_waiting(_metadata, self, 0, 300);
+		start_waiting(_metadata, self, 1, 300);
+		EXPECT_EQ(-ETIME, preempt_in_short(_metadata, &self->q[0], type[i],
+						   "mock_ignore_preempt", ~0u, 0, &took));
+		EXPECT_GT(2000 * SHORT_TIMEOUT_MS, took);
+		EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, queue_state(&self->q[0]));
+		EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+		check_queue(_metadata, self, 1);
+		/* It never stopped, and can be asked again */
+		check_queue(_metadata, self, 0);
+	}
+}
+
+/* One XCC has a wave that takes long to save; the others are off at once */
+KFD_TEST(preemption_slow)
+{
+	long normal = kfd_module_param("mock_save_ns_wave", 0);
+	struct kfd_wave_state ws;
+	__u64 took;
+
+	if (!kfd_mock_present() || !kfd_no_hws())
+		SKIP(return, "needs the mock GPU without HWS");
+	start_waiting(_metadata, self, 0, 1);
+	start_waiting(_metadata, self, 1, 300);
+
+	/* Later than the first deadline, but not too late */
+	EXPECT_EQ(0, preempt_in_short(_metadata, &self->q[0], SAVE, "mock_save_ns_wave",
+				      600000 * SHORT_TIMEOUT_MS, normal, &took));
+	EXPECT_LT(600 * SHORT_TIMEOUT_MS, took);
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_PREEMPTED, queue_state(&self->q[0]));
+	ASSERT_EQ(0, kfd_queue_wave_state(&self->q[0], &ws));
+	EXPECT_LT(0, ws.total);
+	ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+
+	EXPECT_EQ(-ETIME, preempt_in_short(_metadata, &self->q[0], SAVE, "mock_save_ns_wave",
+					   2000000 * SHORT_TIMEOUT_MS, normal, &took));
+	EXPECT_GT(2000 * SHORT_TIMEOUT_MS, took);
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, queue_state(&self->q[0]));
+	check_queue(_metadata, self, 1);
+	usleep(2000 * SHORT_TIMEOUT_MS);
+
+	/* By now it is off, and its waves are in memory: the next one finds them */
+	EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+	check_queue(_metadata, self, 0);
+}
+
+/* However long a program wants to drain, others wait for the DQM lock */
+KFD_TEST(drain_is_limited)
+{
+	__u64 took;
+
+	if (!kfd_mock_present() || !kfd_no_hws())
+		SKIP(return, "needs the mock GPU without HWS");
+	start_waiting(_metadata, self, 0, 1);
+	EXPECT_EQ(-ETIME, preempt_in_short(_metadata, &self->q[0], DRAIN, NULL, 0, 0, &took));
+	EXPECT_GT(750 * SHORT_TIMEOUT_MS, took);
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, queue_state(&self->q[0]));
+	/* It goes on, where it had drained and where not */
+	finish_waiting(_metadata, self, 0);
+	kfd_job_free(&self->job[0]);
+	start_waiting(_metadata, self, 0, 300);
+	check_queue(_metadata, self, 0);
+}
+
+/* The thread that KFD knows the process by is gone, and its memory seems to be */
+struct headless {
+	struct kfd kfd;
+	struct kfd_queue q;
+	struct kfd_job job;
+};
+
+static void *headless(void *arg)
+{
+	struct headless *h = arg;
+	int i;
+
+	usleep(50000);
+	for (i = 0; i < 3; i++) {
+		CHILD_CHECK(!kfd_queue_preempt(&h->q, SAVE, 0));
+		CHILD_CHECK(!kfd_queue_resume(&h->q));
+	}
+	kfd_job_release(&h->job);
+	CHILD_CHECK(!kfd_job_wait(&h->job, KFD_TIMEOUT_MS));
+	CHILD_CHECK(!kfd_job_wrong(&h->job, 1));
+	_exit(0);
+}
+
+static void lose_main_thread(struct shared *s)
+{
+	static struct headless h;
+	pthread_t thread;
+
+	(void)s;
+	CHILD_CHECK(!kfd_open(&h.kfd));
+	CHILD_CHECK(!kfd_queue_create(&h.kfd, &h.q, NULL));
+	CHILD_CHECK(!kfd_job_init(&h.kfd, &h.job, GFX942_WAIT, 300, 1));
+	kfd_job_submit(&h.job, &h.q);
+	CHILD_CHECK(!wait_launched(&h.q, 1));
+	CHILD_CHECK(!pthread_create(&thread, NULL, headless, &h));
+	syscall(SYS_exit, 0);
+}
+
+KFD_TEST(main_thread_gone)
+{
+	pid_t pid = start_child(&self->kfd, lose_main_thread, NULL);
+
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(end_child(pid));
+}
+
 struct racer {
 	struct kfd_queue *q;
 	int *stop;
@@ -1100,6 +1402,152 @@ KFD_TEST(threads)
 		ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
 		EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 50));
 	}
+}
+
+/* Queues that cannot be preempted, and devices that cannot do it */
+FIXTURE(refused)
+{
+	struct kfd kfd;
+	struct kfd_queue q;
+	struct kfd_job job;
+	long long violations;
+};
+
+FIXTURE_SETUP(refused)
+{
+	int r;
+
+	self->violations = kfd_mock_violations();
+	r = test_open(&self->kfd);
+	if (r == -ENODEV)
+		SKIP(return, "no gfx94x GPU");
+	ASSERT_EQ(0, r);
+	if (!kfd_has_gpreempt(&self->kfd))
+		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+	EXPECT_EQ(self->violations, kfd_mock_violations());
+}
+
+/* Refused, and nothing has happened: no counter, no packet to the firmware */
+static void expect_refused(struct __test_metadata *_metadata, struct kfd_queue *q)
+{
+	struct kfd_ioctl_gpreempt_args before, after;
+	long long packets, dequeues;
+
+	ASSERT_EQ(0, kfd_gpreempt_query(q->kfd, q, &before));
+	packets = settled("hiq_packets");
+	dequeues = kfd_mock_stat("hqd_dequeues");
+	EXPECT_EQ(-EOPNOTSUPP, kfd_queue_preempt(q, SAVE, 0));
+	EXPECT_EQ(-EOPNOTSUPP, kfd_queue_preempt(q, DRAIN, 10));
+	ASSERT_EQ(0, kfd_gpreempt_query(q->kfd, q, &after));
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, after.queue_state);
+	EXPECT_EQ(0, after.queue_preemptions);
+	EXPECT_EQ(packets, settled("hiq_packets"));
+	EXPECT_EQ(dequeues, kfd_mock_stat("hqd_dequeues"));
+}
+
+static void start_refused(struct __test_metadata *_metadata, struct _test_data_refused *self)
+{
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q, NULL));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job, GFX942_WAIT, 100, 1));
+	kfd_job_submit(&self->job, &self->q);
+	ASSERT_EQ(0, wait_launched(&self->q, 1));
+}
+
+static void finish_refused(struct __test_metadata *_metadata, struct _test_data_refused *self)
+{
+	kfd_job_release(&self->job);
+	ASSERT_EQ(0, kfd_job_wait(&self->job, KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job, 1));
+	EXPECT_EQ(0, kfd_queue_destroy(&self->q));
+}
+
+TEST_F_TIMEOUT(refused, gws, TEST_SECONDS)
+{
+	int r;
+
+	if (!kfd_module_param("cwsr_enable", 1))
+		SKIP(return, "the waves of a queue cannot be saved");
+	start_refused(_metadata, self);
+	r = kfd_queue_set_gws(&self->q, true);
+	if (r == -ENODEV)
+		SKIP(return, "no GWS");
+	ASSERT_EQ(0, r);
+	expect_refused(_metadata, &self->q);
+
+	/* It can be when it has no GWS any more, and GWS may come while it is */
+	ASSERT_EQ(0, kfd_queue_set_gws(&self->q, false));
+	ASSERT_EQ(0, kfd_queue_preempt(&self->q, SAVE, 0));
+	ASSERT_EQ(0, kfd_queue_set_gws(&self->q, true));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_PREEMPTED, queue_state(&self->q));
+	ASSERT_EQ(0, kfd_queue_resume(&self->q));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, queue_state(&self->q));
+	EXPECT_EQ(-EOPNOTSUPP, kfd_queue_preempt(&self->q, SAVE, 0));
+	finish_refused(_metadata, self);
+}
+
+TEST_F_TIMEOUT(refused, cwsr_disabled, TEST_SECONDS)
+{
+	__u64 value;
+
+	if (kfd_module_param("cwsr_enable", 1))
+		SKIP(return, "the waves of a queue can be saved");
+	start_refused(_metadata, self);
+	expect_refused(_metadata, &self->q);
+	EXPECT_EQ(-EOPNOTSUPP, kfd_queue_resume(&self->q));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  kfd_gpreempt_set(&self->kfd, KFD_IOC_GPREEMPT_PARAM_ENABLE, 1));
+	ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, KFD_IOC_GPREEMPT_PARAM_ENABLE, &value));
+	EXPECT_EQ(0, value);
+	finish_refused(_metadata, self);
+}
+
+/* KFD may or may not let such a queue be */
+TEST_F_TIMEOUT(refused, no_save_area, TEST_SECONDS)
+{
+	struct kfd_queue_opts opts = { .cwsr = KFD_CWSR_NONE };
+	int r = kfd_queue_create(&self->kfd, &self->q, &opts);
+
+	if (r) {
+		EXPECT_EQ(-EINVAL, r);
+		return;
+	}
+	expect_refused(_metadata, &self->q);
+	EXPECT_EQ(-EOPNOTSUPP, kfd_queue_resume(&self->q));
+	EXPECT_EQ(0, kfd_queue_destroy(&self->q));
+}
+
+TEST_F_TIMEOUT(refused, sdma, TEST_SECONDS)
+{
+	struct kfd_ioctl_create_queue_args args = {
+		.ring_size = 65536,
+		.gpu_id = self->kfd.gpu.id,
+		.queue_type = KFD_IOC_QUEUE_TYPE_SDMA,
+		.queue_percentage = 100,
+		.queue_priority = 7,
+	};
+	struct kfd_queue q = { .kfd = &self->kfd };
+	struct kfd_mem ring, ptrs;
+
+	ASSERT_EQ(0, kfd_mem_alloc(&self->kfd, &ring, 65536, KFD_IOC_ALLOC_MEM_FLAGS_GTT));
+	ASSERT_EQ(0, kfd_mem_alloc(&self->kfd, &ptrs, 4096, KFD_IOC_ALLOC_MEM_FLAGS_GTT));
+	args.ring_base_address = (uintptr_t)ring.cpu;
+	args.write_pointer_address = (uintptr_t)ptrs.cpu;
+	args.read_pointer_address = (uintptr_t)ptrs.cpu + 64;
+	if (kfd_ioctl(&self->kfd, AMDKFD_IOC_CREATE_QUEUE, &args))
+		SKIP(return, "no SDMA queue");
+	q.id = args.queue_id;
+	/* Next to a compute queue, which is left alone too */
+	start_refused(_metadata, self);
+	expect_refused(_metadata, &q);
+	EXPECT_EQ(-EOPNOTSUPP, kfd_queue_resume(&q));
+	EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_ACTIVE, queue_state(&self->q));
+	finish_refused(_metadata, self);
+	EXPECT_EQ(0, kfd_queue_destroy(&q));
 }
 
 TEST_HARNESS_MAIN

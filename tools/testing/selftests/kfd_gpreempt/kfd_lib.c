@@ -126,22 +126,26 @@ static bool read_gpu(unsigned int node, struct kfd_gpu *gpu)
 }
 
 /**
- * kfd_find_gpu() - find the first GPU that runs the test programs
+ * kfd_find_gpu() - find a GPU, or a partition of one, that runs the test programs
  * @gpu: filled
+ * @n: how many of them to pass over
  *
  * Return: 0 or -ENODEV.
  */
-int kfd_find_gpu(struct kfd_gpu *gpu)
+int kfd_find_gpu(struct kfd_gpu *gpu, unsigned int n)
 {
 	unsigned int node;
 
 	for (node = 0; node < 64; node++)
-		if (read_gpu(node, gpu) && gpu->gfx / 100 * 100 == 90400)
+		if (read_gpu(node, gpu) && gpu->gfx / 100 * 100 == 90400 && !n--)
 			return 0;
 	return -ENODEV;
 }
 
-/* Returns 0 or a negative errno; KFD_TRACE in the environment prints each call */
+/*
+ * Returns a negative errno, 0, or what the debugger's ioctls count; KFD_TRACE in
+ * the environment prints each call
+ */
 int kfd_ioctl(struct kfd *kfd, unsigned long cmd, void *arg)
 {
 	int r;
@@ -151,7 +155,7 @@ int kfd_ioctl(struct kfd *kfd, unsigned long cmd, void *arg)
 	} while (r < 0 && (errno == EINTR || errno == EAGAIN));
 	if (getenv("KFD_TRACE"))
 		fprintf(stderr, "# ioctl 0x%02lx: %s\n", cmd & 0xff, r < 0 ? strerror(errno) : "0");
-	return r < 0 ? -errno : 0;
+	return r < 0 ? -errno : r;
 }
 
 static int map_to_gpu(struct kfd *kfd, __u64 handle)
@@ -264,6 +268,18 @@ int kfd_mem_userptr(struct kfd *kfd, struct kfd_mem *mem, void *addr, __u64 size
 	return 0;
 }
 
+/* Unmap memory from the GPU alone: -EBUSY while a queue needs it */
+int kfd_mem_unmap(struct kfd *kfd, struct kfd_mem *mem)
+{
+	struct kfd_ioctl_unmap_memory_from_gpu_args args = {
+		.handle = mem->handle,
+		.device_ids_array_ptr = (uintptr_t)&kfd->gpu.id,
+		.n_devices = 1,
+	};
+
+	return kfd_ioctl(kfd, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, &args);
+}
+
 /**
  * kfd_mem_free() - unmap and free memory, on the CPU too
  * @kfd: the process
@@ -273,17 +289,12 @@ int kfd_mem_userptr(struct kfd *kfd, struct kfd_mem *mem, void *addr, __u64 size
  */
 int kfd_mem_free(struct kfd *kfd, struct kfd_mem *mem)
 {
-	struct kfd_ioctl_unmap_memory_from_gpu_args unmap = {
-		.handle = mem->handle,
-		.device_ids_array_ptr = (uintptr_t)&kfd->gpu.id,
-		.n_devices = 1,
-	};
 	struct kfd_ioctl_free_memory_of_gpu_args free = { .handle = mem->handle };
 	int r, r2;
 
 	if (!mem->cpu)
 		return 0;
-	r = kfd_ioctl(kfd, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, &unmap);
+	r = kfd_mem_unmap(kfd, mem);
 	r2 = kfd_ioctl(kfd, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &free);
 	munmap(mem->cpu, mem->size);
 	memset(mem, 0, sizeof(*mem));
@@ -311,13 +322,39 @@ static int load_code(struct kfd *kfd)
 	return 0;
 }
 
+static int open_render(const struct kfd_gpu *gpu)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/dri/renderD%d", gpu->render_minor);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /**
- * kfd_open() - open /dev/kfd and the first GPU, acquire its VM, load programs
+ * kfd_open() - open the GPU that KFD_GPU in the environment numbers, or the first
  * @kfd: filled
  *
- * Return: 0; -ENODEV without KFD or without a gfx94x GPU, or another errno.
+ * Return: see kfd_open_nth().
  */
 int kfd_open(struct kfd *kfd)
+{
+	const char *n = getenv("KFD_GPU");
+
+	return kfd_open_nth(kfd, n ? strtoul(n, NULL, 0) : 0);
+}
+
+/**
+ * kfd_open_nth() - open /dev/kfd and a GPU, acquire its VM, load programs
+ * @kfd: filled
+ * @n: which of the GPUs that run the test programs, see kfd_find_gpu()
+ *
+ * Several of them, open in one process, are one process to KFD.
+ *
+ * Return: 0; -ENODEV without KFD or without that GPU, or another errno.
+ */
+int kfd_open_nth(struct kfd *kfd, unsigned int n)
 {
 	struct kfd_process_device_apertures apertures[64];
 	struct kfd_ioctl_get_process_apertures_new_args ap = { 0 };
@@ -327,14 +364,13 @@ int kfd_open(struct kfd *kfd)
 	};
 	struct kfd_ioctl_get_version_args version = { 0 };
 	struct kfd_ioctl_acquire_vm_args vm = { 0 };
-	char path[64];
 	unsigned int i;
 	int r;
 
 	memset(kfd, 0, sizeof(*kfd));
 	kfd->fd = -1;
 	kfd->drm_fd = -1;
-	r = kfd_find_gpu(&kfd->gpu);
+	r = kfd_find_gpu(&kfd->gpu, n);
 	if (r)
 		return r;
 	kfd->fd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
@@ -347,10 +383,9 @@ int kfd_open(struct kfd *kfd)
 		r = -ENODEV;
 		goto err;
 	}
-	snprintf(path, sizeof(path), "/dev/dri/renderD%d", kfd->gpu.render_minor);
-	kfd->drm_fd = open(path, O_RDWR | O_CLOEXEC);
+	kfd->drm_fd = open_render(&kfd->gpu);
 	if (kfd->drm_fd < 0) {
-		r = -errno;
+		r = kfd->drm_fd;
 		goto err;
 	}
 	vm.drm_fd = kfd->drm_fd;
@@ -408,6 +443,23 @@ void kfd_close(struct kfd *kfd)
 	kfd->drm_fd = -1;
 }
 
+/**
+ * kfd_runtime_enable() - tell KFD that there is a runtime, and may be a debugger
+ * @kfd: the process, without queues
+ * @enable: it comes, else it goes
+ *
+ * Return: 0 or a negative errno.
+ */
+int kfd_runtime_enable(struct kfd *kfd, bool enable)
+{
+	struct kfd_ioctl_runtime_enable_args args = {
+		.mode_mask = enable ? KFD_RUNTIME_ENABLE_MODE_ENABLE_MASK |
+				      KFD_RUNTIME_ENABLE_MODE_TTMP_SAVE_MASK : 0,
+	};
+
+	return kfd_ioctl(kfd, AMDKFD_IOC_RUNTIME_ENABLE, &args);
+}
+
 static __u64 cwsr_total(const struct kfd *kfd)
 {
 	return align_up((__u64)(kfd->gpu.cwsr_size + kfd->gpu.debug_size) * kfd->gpu.xccs,
@@ -421,6 +473,8 @@ static int alloc_cwsr(struct kfd *kfd, struct kfd_mem *mem, enum kfd_cwsr where)
 	int r;
 
 	switch (where) {
+	case KFD_CWSR_NONE:
+		return 0;
 	case KFD_CWSR_VRAM:
 		return kfd_mem_alloc(kfd, mem, cwsr_total(kfd), KFD_IOC_ALLOC_MEM_FLAGS_VRAM);
 	case KFD_CWSR_USERPTR:
@@ -521,6 +575,7 @@ int kfd_queue_create(struct kfd *kfd, struct kfd_queue *q, const struct kfd_queu
 			goto err;
 		}
 		kfd->doorbells = p;
+		kfd->doorbell_offset = args.doorbell_offset - offset;
 	}
 	q->doorbell = (__u64 *)((char *)kfd->doorbells + offset);
 	return 0;
@@ -591,6 +646,14 @@ int kfd_queue_set_cu_mask(struct kfd_queue *q, const __u32 *mask, __u32 bits)
 	};
 
 	return kfd_ioctl(q->kfd, AMDKFD_IOC_SET_CU_MASK, &args);
+}
+
+/* Global wave sync: all waves of the queue run at once, or none */
+int kfd_queue_set_gws(struct kfd_queue *q, bool on)
+{
+	struct kfd_ioctl_alloc_queue_gws_args args = { .queue_id = q->id, .num_gws = on };
+
+	return kfd_ioctl(q->kfd, AMDKFD_IOC_ALLOC_QUEUE_GWS, &args);
 }
 
 int kfd_queue_destroy(struct kfd_queue *q)
@@ -745,22 +808,33 @@ int kfd_queue_barrier(struct kfd_queue *q, int type, struct kfd_signal **deps, i
 	return r;
 }
 
-int kfd_queue_preempt(struct kfd_queue *q, __u32 type, __u32 timeout_ms)
+int kfd_preempt(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 type, __u32 timeout_ms)
 {
 	struct kfd_ioctl_preempt_queue_args args = {
-		.queue_id = q->id,
+		.queue_id = queue_id,
 		.preempt_type = type,
 		.timeout_ms = timeout_ms,
+		.pid = pid,
 	};
 
-	return kfd_ioctl(q->kfd, AMDKFD_IOC_PREEMPT_QUEUE, &args);
+	return kfd_ioctl(kfd, AMDKFD_IOC_PREEMPT_QUEUE, &args);
+}
+
+int kfd_resume(struct kfd *kfd, pid_t pid, __u32 queue_id)
+{
+	struct kfd_ioctl_resume_queue_args args = { .queue_id = queue_id, .pid = pid };
+
+	return kfd_ioctl(kfd, AMDKFD_IOC_RESUME_QUEUE, &args);
+}
+
+int kfd_queue_preempt(struct kfd_queue *q, __u32 type, __u32 timeout_ms)
+{
+	return kfd_preempt(q->kfd, 0, q->id, type, timeout_ms);
 }
 
 int kfd_queue_resume(struct kfd_queue *q)
 {
-	struct kfd_ioctl_resume_queue_args args = { .queue_id = q->id };
-
-	return kfd_ioctl(q->kfd, AMDKFD_IOC_RESUME_QUEUE, &args);
+	return kfd_resume(q->kfd, 0, q->id);
 }
 
 /**
@@ -1001,6 +1075,158 @@ int kfd_event_wait(struct kfd *kfd, struct kfd_event *ev, unsigned int timeout_m
 	if (r)
 		return r;
 	return args.wait_result == KFD_IOC_WAIT_RESULT_COMPLETE ? 0 : -ETIME;
+}
+
+/* One AMDKFD_IOC_CRIU_OP; @args is both in and out */
+int kfd_criu(struct kfd *kfd, struct kfd_ioctl_criu_args *args, __u32 op)
+{
+	args->op = op;
+	return kfd_ioctl(kfd, AMDKFD_IOC_CRIU_OP, args);
+}
+
+/* The files are CRIU's way to the memory. Here the processor maps all of it */
+static void close_dmabufs(struct kfd_image *img)
+{
+	__u32 i;
+
+	for (i = 0; i < img->args.num_bos; i++)
+		if (img->bos[i].dmabuf_fd != KFD_INVALID_FD)
+			close(img->bos[i].dmabuf_fd);
+}
+
+static int save_pages(struct kfd_image *img, const struct kfd_criu_bo_bucket *bo)
+{
+	static const __u8 zero[GPU_PAGE];
+	struct kfd_image_page *page;
+	__u64 a;
+
+	if ((bo->alloc_flags & KFD_IOC_ALLOC_MEM_FLAGS_VRAM) &&
+	    !(bo->alloc_flags & KFD_IOC_ALLOC_MEM_FLAGS_PUBLIC))
+		return -EOPNOTSUPP;
+	for (a = bo->addr; a < bo->addr + bo->size; a += GPU_PAGE) {
+		if (!memcmp((void *)(uintptr_t)a, zero, GPU_PAGE))
+			continue;
+		if (img->npages == ARRAY_LEN(img->pages))
+			return -ENOSPC;
+		page = &img->pages[img->npages++];
+		page->addr = a;
+		memcpy(page->data, (void *)(uintptr_t)a, GPU_PAGE);
+	}
+	return 0;
+}
+
+/**
+ * kfd_criu_checkpoint() - pause the process and make an image of it
+ * @kfd: the process
+ * @img: filled
+ *
+ * Its queues stay off the hardware until kfd_criu_unpause().
+ *
+ * Return: 0; -EACCES without CAP_CHECKPOINT_RESTORE; or another errno.
+ */
+int kfd_criu_checkpoint(struct kfd *kfd, struct kfd_image *img)
+{
+	struct kfd_ioctl_criu_args *args = &img->args;
+	__u32 i;
+	int r;
+
+	memset(args, 0, sizeof(*args));
+	r = kfd_criu(kfd, args, KFD_CRIU_OP_PROCESS_INFO);
+	if (r)
+		return r;
+	if (args->num_devices > ARRAY_LEN(img->devices) || args->num_bos > ARRAY_LEN(img->bos) ||
+	    args->priv_data_size > sizeof(img->priv))
+		return -ENOSPC;
+	args->devices = (uintptr_t)img->devices;
+	args->bos = (uintptr_t)img->bos;
+	args->priv_data = (uintptr_t)img->priv;
+	r = kfd_criu(kfd, args, KFD_CRIU_OP_CHECKPOINT);
+	if (r)
+		return r;
+	close_dmabufs(img);
+	img->npages = 0;
+	for (i = 0; i < args->num_bos && !r; i++)
+		r = save_pages(img, &img->bos[i]);
+	return r;
+}
+
+int kfd_criu_unpause(struct kfd *kfd)
+{
+	struct kfd_ioctl_criu_args args = { 0 };
+
+	return kfd_criu(kfd, &args, KFD_CRIU_OP_UNPAUSE);
+}
+
+static int restore_map(int drm_fd, const struct kfd_criu_bo_bucket *bo)
+{
+	void *addr = (void *)(uintptr_t)bo->addr;
+	void *p;
+
+	if (bo->alloc_flags & KFD_IOC_ALLOC_MEM_FLAGS_USERPTR)
+		p = mmap(addr, bo->size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	else
+		p = mmap(addr, bo->size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED_NOREPLACE, drm_fd, bo->restored_offset);
+	return p == MAP_FAILED ? -errno : 0;
+}
+
+/**
+ * kfd_criu_restore() - become the process of an image
+ * @kfd: that process as it was; its files are replaced by new ones
+ * @img: the image; its buckets are written to
+ *
+ * The caller must not have opened /dev/kfd before, and have nothing where the
+ * other process had its memory. All queues are off the hardware until
+ * kfd_criu_resume().
+ *
+ * Return: 0 or a negative errno; then kfd_close() frees the files.
+ */
+int kfd_criu_restore(struct kfd *kfd, struct kfd_image *img)
+{
+	struct kfd_gpu gpu;
+	unsigned int node;
+	__u32 i;
+	int r;
+
+	kfd->drm_fd = -1;
+	kfd->fd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
+	if (kfd->fd < 0)
+		return -errno;
+	for (i = 0; i < img->args.num_devices; i++) {
+		for (node = 0; node < 64; node++)
+			if (read_gpu(node, &gpu) && gpu.id == img->devices[i].actual_gpu_id)
+				break;
+		r = node < 64 ? open_render(&gpu) : -ENODEV;
+		if (r < 0)
+			return r;
+		img->devices[i].drm_fd = r;
+		if (gpu.id == kfd->gpu.id)
+			kfd->drm_fd = r;
+	}
+	r = kfd_criu(kfd, &img->args, KFD_CRIU_OP_RESTORE);
+	if (r)
+		return r;
+	close_dmabufs(img);
+	for (i = 0; i < img->args.num_bos && !r; i++)
+		r = restore_map(kfd->drm_fd, &img->bos[i]);
+	if (r)
+		return r;
+	for (i = 0; i < img->npages; i++)
+		memcpy((void *)(uintptr_t)img->pages[i].addr, img->pages[i].data, GPU_PAGE);
+	if (kfd->doorbells && mmap(kfd->doorbells, DOORBELL_SLICE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED_NOREPLACE, kfd->fd,
+				   kfd->doorbell_offset) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+/* Let the restored queues of this process run */
+int kfd_criu_resume(struct kfd *kfd)
+{
+	struct kfd_ioctl_criu_args args = { .pid = getpid() };
+
+	return kfd_criu(kfd, &args, KFD_CRIU_OP_RESUME);
 }
 
 /* A parameter of amdgpu as a number, or what to take when it is not there */

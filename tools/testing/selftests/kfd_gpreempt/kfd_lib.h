@@ -117,6 +117,7 @@ struct kfd_mem {
  * @drm_fd: the render node
  * @gpu: the GPU
  * @doorbells: the process's doorbell pages
+ * @doorbell_offset: where these are in @fd
  * @code: the GPU programs
  * @kernel_object: their addresses
  * @events: the page of signal events
@@ -126,6 +127,7 @@ struct kfd {
 	int drm_fd;
 	struct kfd_gpu gpu;
 	void *doorbells;
+	__u64 doorbell_offset;
 	struct kfd_mem code;
 	__u64 kernel_object[GFX942_KERNELS];
 	struct kfd_mem events;
@@ -135,7 +137,7 @@ struct kfd {
  * Where a queue's save area lies. Not visible to the CPU in VRAM, but there is
  * room for those of many queues; in main memory KFD's limit is near.
  */
-enum kfd_cwsr { KFD_CWSR_GTT, KFD_CWSR_VRAM, KFD_CWSR_USERPTR };
+enum kfd_cwsr { KFD_CWSR_GTT, KFD_CWSR_VRAM, KFD_CWSR_USERPTR, KFD_CWSR_NONE };
 
 struct kfd_queue {
 	struct kfd *kfd;
@@ -211,21 +213,51 @@ struct kfd_wave_state {
 	long long total;
 };
 
+/* A page of memory in an image */
+struct kfd_image_page {
+	__u64 addr;
+	__u8 data[4096];
+};
+
+/**
+ * struct kfd_image - a checkpoint of a process, as CRIU's plugin takes it
+ * @args: sizes and addresses of the following, and the pid
+ * @devices: GPUs
+ * @bos: buffer objects
+ * @priv: KFD's part
+ * @npages: pages of memory that are not all zero
+ * @pages: these
+ *
+ * Most of it is never touched.
+ */
+struct kfd_image {
+	struct kfd_ioctl_criu_args args;
+	struct kfd_criu_device_bucket devices[64];
+	struct kfd_criu_bo_bucket bos[256];
+	__u8 priv[4 << 20];
+	__u32 npages;
+	struct kfd_image_page pages[65536];
+};
+
 __u64 kfd_now_us(void);
 
-int kfd_find_gpu(struct kfd_gpu *gpu);
+int kfd_find_gpu(struct kfd_gpu *gpu, unsigned int n);
 int kfd_open(struct kfd *kfd);
+int kfd_open_nth(struct kfd *kfd, unsigned int n);
 void kfd_close(struct kfd *kfd);
 int kfd_ioctl(struct kfd *kfd, unsigned long cmd, void *arg);
+int kfd_runtime_enable(struct kfd *kfd, bool enable);
 
 int kfd_mem_alloc(struct kfd *kfd, struct kfd_mem *mem, __u64 size, __u32 flags);
 int kfd_mem_userptr(struct kfd *kfd, struct kfd_mem *mem, void *addr, __u64 size);
+int kfd_mem_unmap(struct kfd *kfd, struct kfd_mem *mem);
 int kfd_mem_free(struct kfd *kfd, struct kfd_mem *mem);
 
 int kfd_queue_create(struct kfd *kfd, struct kfd_queue *q, const struct kfd_queue_opts *opts);
 int kfd_queue_update(struct kfd_queue *q);
 int kfd_queue_set_ring(struct kfd_queue *q, struct kfd_mem *ring);
 int kfd_queue_set_cu_mask(struct kfd_queue *q, const __u32 *mask, __u32 bits);
+int kfd_queue_set_gws(struct kfd_queue *q, bool on);
 int kfd_queue_destroy(struct kfd_queue *q);
 void kfd_queue_free(struct kfd_queue *q);
 int kfd_queue_wave_state(struct kfd_queue *q, struct kfd_wave_state *ws);
@@ -239,6 +271,8 @@ int kfd_queue_barrier(struct kfd_queue *q, int type, struct kfd_signal **deps, i
 
 int kfd_queue_preempt(struct kfd_queue *q, __u32 type, __u32 timeout_ms);
 int kfd_queue_resume(struct kfd_queue *q);
+int kfd_preempt(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 type, __u32 timeout_ms);
+int kfd_resume(struct kfd *kfd, pid_t pid, __u32 queue_id);
 bool kfd_has_gpreempt(struct kfd *kfd);
 int kfd_gpreempt_query(struct kfd *kfd, struct kfd_queue *q, struct kfd_ioctl_gpreempt_args *out);
 int kfd_gpreempt_get(struct kfd *kfd, __u32 param, __u64 *value);
@@ -261,6 +295,12 @@ int kfd_job_wrong(const struct kfd_job *job, __u32 expected);
 int kfd_event_create(struct kfd *kfd, struct kfd_event *ev);
 void kfd_event_attach(struct kfd *kfd, struct kfd_event *ev, struct kfd_signal *signal);
 int kfd_event_wait(struct kfd *kfd, struct kfd_event *ev, unsigned int timeout_ms);
+
+int kfd_criu(struct kfd *kfd, struct kfd_ioctl_criu_args *args, __u32 op);
+int kfd_criu_checkpoint(struct kfd *kfd, struct kfd_image *img);
+int kfd_criu_unpause(struct kfd *kfd);
+int kfd_criu_restore(struct kfd *kfd, struct kfd_image *img);
+int kfd_criu_resume(struct kfd *kfd);
 
 bool kfd_no_hws(void);
 long kfd_module_param(const char *name, long missing);

@@ -17,6 +17,12 @@ FIXTURE_SETUP(kfd)
 	ASSERT_EQ(0, r);
 }
 
+/* Without CWSR, waves that wait for the test keep their queue on the hardware */
+static bool no_cwsr(void)
+{
+	return !kfd_module_param("cwsr_enable", 1);
+}
+
 KFD_TEST(run_once)
 {
 	__u32 w = self->kfd.gpu.wave_slots / 2;
@@ -234,6 +240,8 @@ KFD_TEST(update_running)
 	__u32 w = self->kfd.gpu.wave_slots / 2;
 	int i;
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, wait, GFX942_WAIT, w, LOOPS_MS(2)));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, next, GFX942_COUNT, w, LOOPS_MS(1)));
@@ -258,6 +266,8 @@ KFD_TEST(update_percent)
 	struct kfd_wave_state ws;
 	__u32 i;
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[1], NULL));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, wait, GFX942_WAIT, 128, 1));
@@ -292,6 +302,8 @@ KFD_TEST(cu_mask)
 	struct kfd_job *wait = &self->job[0];
 	__u32 mask[32] = { 0 };
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, wait, GFX942_WAIT, 64, 1));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT,
@@ -358,6 +370,8 @@ KFD_TEST(userptr_eviction)
 	pid_t pid;
 	int i;
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	ASSERT_EQ(0, kfd_mem_userptr(&self->kfd, &counters, NULL, 4096));
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, kfd_mem_userptr(&self->kfd, &victim[i], NULL, size));
@@ -422,6 +436,8 @@ KFD_TEST(save_area_elsewhere)
 	struct kfd_job *wait = self->job;
 	int i;
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	for (i = 0; i < 2; i++) {
 		opts.cwsr = i ? KFD_CWSR_USERPTR : KFD_CWSR_VRAM;
 		ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
@@ -485,6 +501,9 @@ KFD_TEST(kill_running)
 	pid_t pid;
 	int i;
 
+	/* Others of the device come and go with them */
+	if (!kfd_no_hws() && no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, work, GFX942_COUNT, 300, LOOPS_MS(1)));
@@ -548,6 +567,9 @@ KFD_TEST(barrier_update)
 	struct kfd_job *wait = &self->job[0], *behind = &self->job[1];
 	struct kfd_signal *deps[1];
 
+	/* Others of the device come and go with them */
+	if (!kfd_no_hws() && no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[1], NULL));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, wait, GFX942_WAIT, 64, 1));
@@ -618,6 +640,8 @@ KFD_TEST(suspend_resume)
 	struct kfd_job *wait = &self->job[0], *work = &self->job[1];
 	int i;
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	if (!kfd_mock_present())
 		SKIP(return, "needs the mock GPU");
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));
@@ -638,6 +662,65 @@ KFD_TEST(suspend_resume)
 	EXPECT_EQ(0, kfd_job_wrong(work, 50));
 }
 
+static void suspended_child(struct shared *s)
+{
+	struct kfd_queue q[2];
+	struct kfd_job job;
+	struct kfd kfd;
+	int i;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, 300, 1));
+	for (i = 0; i < 2; i++) {
+		CHILD_CHECK(!kfd_queue_create(&kfd, &q[i], NULL));
+		kfd_job_submit(&job, &q[i]);
+		CHILD_CHECK(!wait_launched(&q[i], 1));
+	}
+	set_step(s, 1);
+	pause();
+}
+
+/* A queue is destroyed and a process dies while the device is suspended */
+KFD_TEST(suspend_destroy)
+{
+	struct kfd_job *wait = &self->job[0], *work = &self->job[1];
+	struct shared *s = shared_page();
+	pid_t pid;
+	int i;
+
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, wait, GFX942_WAIT, 300, 1));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, work, GFX942_COUNT, 300, LOOPS_MS(1)));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], NULL));
+	kfd_job_submit(wait, &self->q[0]);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	pid = start_child(&self->kfd, suspended_child, s);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(wait_step(s, 1));
+
+	ASSERT_EQ(0, kfd_mock_write("suspend", "on"));
+	EXPECT_EQ(0, kfd_queue_destroy(&self->q[0]));
+	EXPECT_EQ(0, kfd_queue_destroy(&self->q[1]));
+	kfd_queue_free(&self->q[0]);
+	kfd_queue_free(&self->q[1]);
+	EXPECT_TRUE(kill_child(pid));
+	ASSERT_EQ(0, kfd_mock_write("suspend", "off"));
+
+	EXPECT_EQ(0, kfd_job_sum(wait));
+	for (i = 0; i < 3; i++) {
+		if (i < 2)
+			ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], NULL));
+		kfd_job_submit(work, &self->q[i]);
+		ASSERT_EQ(0, kfd_job_wait(work, KFD_TIMEOUT_MS));
+	}
+	EXPECT_EQ(0, kfd_job_wrong(work, 3));
+}
+
 /* Quiesce and resume, as KFD asks for it when memory moves */
 KFD_TEST(evict_restore)
 {
@@ -645,6 +728,8 @@ KFD_TEST(evict_restore)
 	char text[32];
 	int i;
 
+	if (no_cwsr())
+		SKIP(return, "the waves of a queue cannot be saved");
 	if (!kfd_mock_present())
 		SKIP(return, "needs the mock GPU");
 	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], NULL));

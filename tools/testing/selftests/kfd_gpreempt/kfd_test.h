@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <kselftest_harness.h>
@@ -22,6 +23,8 @@
 #define MAX_JOBS		64
 #define MAX_QUEUES		64
 
+/* A program that opens more than one GPU has a fixture of its own */
+#ifndef KFD_OWN_FIXTURE
 FIXTURE(kfd)
 {
 	struct kfd kfd;
@@ -49,6 +52,7 @@ FIXTURE_TEARDOWN(kfd)
 	/* What the mock GPU has seen; without it both are -1 */
 	EXPECT_EQ(self->violations, kfd_mock_violations());
 }
+#endif
 
 /* Both print and fail; for child processes, which have no harness */
 #define CHILD_CHECK(cond)						\
@@ -115,6 +119,8 @@ static inline pid_t start_child(struct kfd *parents, void (*fn)(struct shared *s
 	pid_t pid = fork();
 
 	if (!pid) {
+		/* A test that fails leaves none behind */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (parents) {
 			parents->doorbells = NULL;
 			kfd_close(parents);

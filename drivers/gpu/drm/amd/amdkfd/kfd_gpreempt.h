@@ -4,20 +4,20 @@
 
 /*
  * GPREEMPT: priority preemption of user compute queues. What the mechanism
- * (kfd_queue_preempt.c), the monitor (kfd_gpreempt_monitor.c) and the rest of
- * amdkfd share.
+ * (kfd_queue_preempt.c), the ioctls (kfd_gpreempt_ioctl.c), the monitor
+ * (kfd_gpreempt_monitor.c) and the rest of amdkfd share.
  */
 
 #include <linux/bits.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "kfd_gpreempt_policy.h"
 
 struct amdkfd_ioctl_desc;
 struct device_queue_manager;
 struct file;
-struct kfd_process;
 struct queue;
 
 #ifdef CONFIG_HSA_AMD_GPREEMPT
@@ -25,6 +25,8 @@ struct queue;
 /* Who wants a queue off the hardware; it stays off while anybody does */
 #define KFD_GPREEMPT_HOLD_IOCTL		BIT(0)
 #define KFD_GPREEMPT_HOLD_MONITOR	BIT(1)
+/* Nobody any more, but it could not be put back; never with another one */
+#define KFD_GPREEMPT_HOLD_NOBODY	BIT(2)
 
 /**
  * enum kfd_gpreempt_state - where a queue is, as in the uAPI
@@ -62,7 +64,8 @@ struct kfd_queue_snapshot {
  * @snapshot: allocated and freed with the queue
  * @state: where it is
  * @holders: KFD_GPREEMPT_HOLD_*
- * @file: on which the ioctl was called that holds it, never dereferenced
+ * @file: on which the ioctl was called that holds it, never dereferenced;
+ *	NULL if none does
  * @sliced: resumed because it had starved
  * @had_work: had waves or packets when it was preempted
  * @since_ns: ktime of the last preemption or resume, 0 before
@@ -88,6 +91,9 @@ struct kfd_gpreempt_scan;
  * struct kfd_gpreempt - GPREEMPT's part of a device queue manager
  * @preemptions: queues preempted; protected by the DQM lock
  * @resumes: queues resumed; protected by the DQM lock
+ * @used: an ioctl has asked for a preemption, ever
+ * @repair: maps what could not be mapped at the time
+ * @node: in the list of all devices
  * @ctl: serializes configuration, start and stop of the monitor
  * @thread: the monitor, or NULL; protected by @ctl
  * @wait: where the monitor sleeps
@@ -102,6 +108,9 @@ struct kfd_gpreempt_scan;
 struct kfd_gpreempt {
 	u64 preemptions;
 	u64 resumes;
+	bool used;
+	struct delayed_work repair;
+	struct list_head node;
 
 	struct mutex ctl;	/* taken before the DQM lock */
 	struct task_struct *thread;
@@ -119,6 +128,7 @@ struct kfd_gpreempt {
  * @q: the queue
  * @preempt: preempt it, else resume it
  * @holder: KFD_GPREEMPT_HOLD_*, who wants or wanted it off
+ * @file: for KFD_GPREEMPT_HOLD_IOCTL, on which file that was said
  * @drain_ms: let waves end, and wait this many milliseconds for it; 0: save
  *	them. Without hardware scheduler only
  * @had_work: for a preemption, the queue had waves or packets
@@ -131,6 +141,7 @@ struct kfd_gpreempt_step {
 	struct queue *q;
 	bool preempt;
 	u32 holder;
+	const struct file *file;
 	u32 drain_ms;
 	bool had_work;
 	bool slice;
@@ -140,21 +151,28 @@ struct kfd_gpreempt_step {
 };
 
 /* The mechanism: kfd_queue_preempt.c */
+void kfd_gpreempt_init(struct device_queue_manager *dqm);
+void kfd_gpreempt_fini(struct device_queue_manager *dqm);
 void kfd_gpreempt_queue_init(struct queue *q);
 void kfd_gpreempt_queue_uninit(struct queue *q);
 void kfd_gpreempt_queue_updated(struct device_queue_manager *dqm,
 				struct queue *q);
+bool kfd_gpreempt_would_run(const struct queue *q);
 bool kfd_gpreempt_ready(struct device_queue_manager *dqm);
 int kfd_gpreempt_can_preempt(struct device_queue_manager *dqm,
 			     struct queue *q);
 int kfd_gpreempt_execute(struct device_queue_manager *dqm,
 			 struct kfd_gpreempt_step *steps, unsigned int n);
+int kfd_gpreempt_release(struct device_queue_manager *dqm, u32 holder,
+			 const struct file *file);
+void kfd_gpreempt_close(const struct file *file);
+
+/* The ioctls: kfd_gpreempt_ioctl.c */
 const struct amdkfd_ioctl_desc *kfd_gpreempt_ioctl_desc(unsigned int nr);
-void kfd_gpreempt_close(struct kfd_process *p, const struct file *file);
 
 /* The monitor: kfd_gpreempt_monitor.c */
-void kfd_gpreempt_init(struct device_queue_manager *dqm);
-void kfd_gpreempt_fini(struct device_queue_manager *dqm);
+void kfd_gpreempt_monitor_init(struct device_queue_manager *dqm);
+void kfd_gpreempt_monitor_fini(struct device_queue_manager *dqm);
 void kfd_gpreempt_queue_event(struct device_queue_manager *dqm);
 int kfd_gpreempt_get_param(struct device_queue_manager *dqm, u32 param,
 			   u64 *value);
@@ -169,8 +187,15 @@ int kfd_dqm_map_queue_mes(struct device_queue_manager *dqm, struct queue *q,
 void kfd_dqm_count_queue(struct device_queue_manager *dqm, struct queue *q,
 			 bool active);
 
+#ifdef CONFIG_HSA_AMD_GPREEMPT_DEBUG
+void kfd_gpreempt_check(struct device_queue_manager *dqm);
+#else
+static inline void kfd_gpreempt_check(struct device_queue_manager *dqm) {}
+#endif
+
 #else
 
+static inline void kfd_gpreempt_check(struct device_queue_manager *dqm) {}
 static inline void kfd_gpreempt_queue_init(struct queue *q) {}
 static inline void kfd_gpreempt_queue_uninit(struct queue *q) {}
 static inline void
@@ -187,8 +212,7 @@ kfd_gpreempt_ioctl_desc(unsigned int nr)
 	return NULL;
 }
 
-static inline void
-kfd_gpreempt_close(struct kfd_process *p, const struct file *file) {}
+static inline void kfd_gpreempt_close(const struct file *file) {}
 
 #endif /* CONFIG_HSA_AMD_GPREEMPT */
 

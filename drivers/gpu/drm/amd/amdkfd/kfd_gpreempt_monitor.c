@@ -18,9 +18,11 @@
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/moduleparam.h>
+#include <linux/nospec.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <drm/drm_drv.h>
 #include <uapi/linux/kfd_ioctl.h>
 #include "kfd_priv.h"
 #include "kfd_device_queue_manager.h"
@@ -32,9 +34,6 @@ module_param(gpreempt, bool, 0444);
 MODULE_PARM_DESC(gpreempt,
 		 "Preempt compute queues by priority (default: false). Can be changed for each device at run time.");
 
-/* Steps of a batch when the monitor is switched off, many queues take turns */
-#define RELEASE_BATCH	64
-
 /*
  * A queue is quiet after so many looks without work. A dispatch that waits for
  * room can show waves later, without any move of a pointer: even then look at
@@ -43,17 +42,31 @@ MODULE_PARM_DESC(gpreempt,
 #define QUIET_LOOKS	4
 #define RECHECK_LOOKS	16
 
+/*
+ * A queue that has packets is blocked if its read pointer has not moved for so
+ * long, and it had no waves at so many looks then, though there was room. Far
+ * above the 10 ms for which HWS maps a process when there are too many of them
+ * (process_quantum of MAP_PROCESS).
+ */
+#define BLOCKED_MS	100
+#define BLOCKED_LOOKS	4
+
 /**
  * struct scan_queue - what a tick remembers of a queue besides the sample
  * @rptr_addr: where its read pointer is, in its process
  * @wptr_addr: where its write pointer is, in its process
- * @rptr: read pointer, 0 if it cannot be read
- * @wptr: write pointer, 0 if it cannot be read
+ * @rptr: read pointer, as it was last read, 0 before
+ * @wptr: write pointer, as it was last read, 0 before
  * @ring_bytes: size of its ring
+ * @stalled_ns: since when the read pointer stands before a packet, or 0
  * @doorbell_off: its doorbell, by which the hardware knows it
  * @mm: index of its process in kfd_gpreempt_scan.mm
  * @idle: looks in a row without work and without a move of a pointer
+ * @unused: looks without waves, though stalled and with room
  * @aql: it is an AQL queue
+ * @cu_masked: it must not use all CUs
+ * @moved: its read pointer has moved since the look before
+ * @known: the pointers could be read at this look
  */
 struct scan_queue {
 	void __user *rptr_addr;
@@ -61,10 +74,15 @@ struct scan_queue {
 	u64 rptr;
 	u64 wptr;
 	u64 ring_bytes;
+	u64 stalled_ns;
 	u32 doorbell_off;
 	u32 mm;
 	u32 idle;
+	u32 unused;
 	bool aql;
+	bool cu_masked;
+	bool moved;
+	bool known;
 };
 
 /**
@@ -73,13 +91,15 @@ struct scan_queue {
  * @queue: what else there is to know, in the same order
  * @n: number of queues
  * @counted: waves were counted
- * @sliced: a queue with work was spared because it had starved
+ * @room: and there was room for any workgroup, on all XCCs
+ * @sliced: a queue had the device because it had starved
  */
 struct scan {
 	struct kfd_gpreempt_sample *sample;
 	struct scan_queue *queue;
 	unsigned int n;
 	bool counted;
+	bool room;
 	bool sliced;
 };
 
@@ -135,11 +155,14 @@ static bool alloc_look(struct scan *look, unsigned int n)
 	return look->sample && look->queue;
 }
 
-/* What was seen before is forgotten, which costs one look at the waves */
+/* What was seen before is kept: one look alone does not tell what moves */
 static int alloc_buffers(struct kfd_gpreempt_scan *scan, unsigned int n)
 {
+	struct scan old = scan->prev;
+
 	n = roundup_pow_of_two(max(n, 16));
 
+	memset(&scan->prev, 0, sizeof(scan->prev));
 	free_buffers(scan);
 	scan->mm = kvcalloc(n, sizeof(*scan->mm), GFP_KERNEL);
 	scan->decision = kvcalloc(n, sizeof(*scan->decision), GFP_KERNEL);
@@ -147,9 +170,18 @@ static int alloc_buffers(struct kfd_gpreempt_scan *scan, unsigned int n)
 	if (!alloc_look(&scan->now, n) || !alloc_look(&scan->prev, n) ||
 	    !scan->mm || !scan->decision || !scan->step) {
 		free_buffers(scan);
+		free_look(&old);
 		return -ENOMEM;
 	}
 	scan->capacity = n;
+
+	memcpy(scan->prev.sample, old.sample, old.n * sizeof(*old.sample));
+	memcpy(scan->prev.queue, old.queue, old.n * sizeof(*old.queue));
+	scan->prev.n = old.n;
+	scan->prev.counted = old.counted;
+	scan->prev.room = old.room;
+	scan->prev.sliced = old.sliced;
+	free_look(&old);
 
 	return 0;
 }
@@ -159,10 +191,10 @@ static bool is_held(const struct queue *q)
 	return q->gpreempt.holders & KFD_GPREEMPT_HOLD_MONITOR;
 }
 
+/* Also one that is evicted, lest it is taken for a new one afterwards */
 static bool is_of_interest(const struct queue *q)
 {
-	return q->properties.type == KFD_QUEUE_TYPE_COMPUTE &&
-	       (q->properties.is_active || is_held(q));
+	return q->properties.type == KFD_QUEUE_TYPE_COMPUTE;
 }
 
 /* How many queues are there, and can there be an inversion at all? */
@@ -179,6 +211,8 @@ static unsigned int count_queues(struct device_queue_manager *dqm, bool *busy)
 			if (!is_of_interest(q))
 				continue;
 			n++;
+			if (!q->properties.is_active && !is_held(q))
+				continue;
 			held |= is_held(q);
 			/* CRIU restores whatever the image says */
 			levels |= BIT(min_t(u32, q->properties.priority,
@@ -188,6 +222,31 @@ static unsigned int count_queues(struct device_queue_manager *dqm, bool *busy)
 	*busy = held || hweight32(levels) > 1;
 
 	return n;
+}
+
+/*
+ * The main thread may have ended while others go on, and then it has no mm.
+ * That of a program that was executed since is not the one.
+ */
+static struct mm_struct *get_mm(struct kfd_process *p)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *t;
+
+	rcu_read_lock();
+	for_each_thread(p->lead_thread, t) {
+		mm = get_task_mm(t);
+		if (mm)
+			break;
+	}
+	rcu_read_unlock();
+
+	if (mm && mm != READ_ONCE(p->mm)) {
+		mmput_async(mm);
+		mm = NULL;
+	}
+
+	return mm;
 }
 
 static void look_at(struct device_queue_manager *dqm, struct queue *q,
@@ -206,11 +265,13 @@ static void look_at(struct device_queue_manager *dqm, struct queue *q,
 			s->flags |= KFD_GPREEMPT_DISPLACEABLE;
 		if (q->gpreempt.sliced)
 			s->flags |= KFD_GPREEMPT_SLICE;
-	} else {
+	} else if (is_held(q)) {
 		s->flags |= KFD_GPREEMPT_HELD;
 		/* Would run if it were not for the monitor? */
 		if (q->gpreempt.had_work &&
-		    q->gpreempt.holders == KFD_GPREEMPT_HOLD_MONITOR)
+		    q->gpreempt.holders == KFD_GPREEMPT_HOLD_MONITOR &&
+		    kfd_gpreempt_would_run(q) &&
+		    !q->properties.is_being_destroyed)
 			s->flags |= KFD_GPREEMPT_SAVED;
 	}
 
@@ -219,6 +280,7 @@ static void look_at(struct device_queue_manager *dqm, struct queue *q,
 	sq->ring_bytes = q->properties.queue_size;
 	sq->doorbell_off = q->properties.doorbell_off;
 	sq->aql = q->properties.format == KFD_QUEUE_FORMAT_AQL;
+	sq->cu_masked = q->properties.is_user_cu_masked;
 }
 
 /*
@@ -236,6 +298,7 @@ static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 
 	now->n = 0;
 	now->counted = false;
+	now->room = false;
 	now->sliced = false;
 	scan->num_mm = 0;
 
@@ -262,16 +325,8 @@ static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 			now->n++;
 		}
 
-		if (now->n != first) {
-			struct mm_struct *mm = get_task_mm(p->lead_thread);
-
-			/* Not that of a program that was executed since */
-			if (mm && mm != READ_ONCE(p->mm)) {
-				mmput_async(mm);
-				mm = NULL;
-			}
-			scan->mm[scan->num_mm++] = mm;
-		}
+		if (now->n != first)
+			scan->mm[scan->num_mm++] = get_mm(p);
 	}
 
 	return 0;
@@ -288,6 +343,7 @@ static void read_pointers(struct scan_queue *sq)
 
 	sq->rptr = rptr;
 	sq->wptr = wptr;
+	sq->known = true;
 }
 
 /* Visit each process once, and drop the references to them */
@@ -328,41 +384,75 @@ static int find_id(const struct scan *look, u64 id, unsigned int hint)
 	return -1;
 }
 
+static void judge_idle(const struct scan *prev, int j,
+		       struct kfd_gpreempt_sample *s, struct scan_queue *sq)
+{
+	const struct kfd_gpreempt_sample *ps = &prev->sample[j];
+
+	if (!sq->known || sq->wptr != prev->queue[j].wptr ||
+	    kfd_gpreempt_has_work(ps) ||
+	    !(prev->counted || (ps->flags & KFD_GPREEMPT_QUIET)))
+		return;
+
+	sq->idle = prev->queue[j].idle + 1;
+	if (sq->idle >= QUIET_LOOKS && sq->idle % RECHECK_LOOKS)
+		s->flags |= KFD_GPREEMPT_QUIET;
+}
+
+static void judge_stalled(const struct scan *prev, int j,
+			  struct kfd_gpreempt_sample *s, struct scan_queue *sq,
+			  u64 now_ns)
+{
+	const struct scan_queue *psq = &prev->queue[j];
+
+	if (!(s->flags & KFD_GPREEMPT_PENDING))
+		return;
+
+	sq->stalled_ns = psq->stalled_ns ?: now_ns;
+	sq->unused = psq->unused;
+	if (prev->sample[j].flags & KFD_GPREEMPT_BLOCKED)
+		s->flags |= KFD_GPREEMPT_BLOCKED;
+	else if (now_ns - sq->stalled_ns >= BLOCKED_MS * NSEC_PER_MSEC)
+		s->flags |= KFD_GPREEMPT_STALLED;
+}
+
 /* Compare with the look before */
 static void judge_moves(const struct scan *prev, int j,
-			struct kfd_gpreempt_sample *s, struct scan_queue *sq)
+			struct kfd_gpreempt_sample *s, struct scan_queue *sq,
+			u64 now_ns)
 {
 	const struct kfd_gpreempt_sample *ps;
-	const struct scan_queue *psq;
 
 	if (j < 0) {
 		/* New to the monitor, and so is what it may have started */
-		if (sq->rptr)
+		sq->moved = sq->rptr;
+		if (sq->moved)
 			s->flags |= KFD_GPREEMPT_STARTED;
 		return;
 	}
 
 	ps = &prev->sample[j];
-	psq = &prev->queue[j];
 	s->work_ns = ps->work_ns;
+	sq->moved = sq->rptr != prev->queue[j].rptr;
 
-	/* A slice may be what it still waits for */
-	if (sq->rptr != psq->rptr ||
-	    ((ps->flags & KFD_GPREEMPT_STARTED) && prev->sliced))
+	/*
+	 * Twice, for just after a new runlist nothing has its waves back. And
+	 * it cannot have got what it waits for in a slice, or unmapped.
+	 */
+	if (sq->moved || prev->queue[j].moved ||
+	    ((ps->flags & KFD_GPREEMPT_STARTED) &&
+	     (prev->sliced || !(ps->flags & KFD_GPREEMPT_RUNS))))
 		s->flags |= KFD_GPREEMPT_STARTED;
 
-	if (!(ps->flags & KFD_GPREEMPT_RUNS) || ps->since_ns != s->since_ns ||
-	    sq->rptr != psq->rptr || sq->wptr != psq->wptr ||
-	    kfd_gpreempt_has_work(ps) ||
-	    !(prev->counted || (ps->flags & KFD_GPREEMPT_QUIET)))
+	if (sq->moved || !(s->flags & ps->flags & KFD_GPREEMPT_RUNS) ||
+	    ps->since_ns != s->since_ns)
 		return;
 
-	sq->idle = psq->idle + 1;
-	if (sq->idle >= QUIET_LOOKS && sq->idle % RECHECK_LOOKS)
-		s->flags |= KFD_GPREEMPT_QUIET;
+	judge_stalled(prev, j, s, sq, now_ns);
+	judge_idle(prev, j, s, sq);
 }
 
-static void judge_pointers(struct kfd_gpreempt_scan *scan)
+static void judge_pointers(struct kfd_gpreempt_scan *scan, u64 now_ns)
 {
 	struct scan *now = &scan->now;
 	unsigned int i;
@@ -370,39 +460,59 @@ static void judge_pointers(struct kfd_gpreempt_scan *scan)
 	for (i = 0; i < now->n; i++) {
 		struct kfd_gpreempt_sample *s = &now->sample[i];
 		struct scan_queue *sq = &now->queue[i];
+		int j = find_id(&scan->prev, s->id, i);
 
-		if (!(s->flags & (KFD_GPREEMPT_RUNS | KFD_GPREEMPT_SAVED)))
-			continue;
-		if (kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
+		/* A page that is missing says nothing */
+		if (!sq->known && j >= 0) {
+			sq->rptr = scan->prev.queue[j].rptr;
+			sq->wptr = scan->prev.queue[j].wptr;
+		}
+
+		if ((s->flags & (KFD_GPREEMPT_RUNS | KFD_GPREEMPT_SAVED)) &&
+		    kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
 					 sq->aql))
 			s->flags |= KFD_GPREEMPT_PENDING;
-		if (s->flags & KFD_GPREEMPT_RUNS)
-			judge_moves(&scan->prev,
-				    find_id(&scan->prev, s->id, i), s, sq);
+		judge_moves(&scan->prev, j, s, sq, now_ns);
 	}
 }
 
+/*
+ * Fewer waves than CUs: one CU is empty, and takes any workgroup. With more of
+ * them nobody can tell, for a CU is full when it is out of registers or LDS,
+ * with one large workgroup as well as with all its wave slots in use.
+ */
 static void count_waves(struct kfd_gpreempt_scan *scan)
 {
 	struct kfd_node *node = scan->dqm->dev;
 	u32 xcc_mask = node->xcc_mask;
 	struct scan *now = &scan->now;
-	int xcc_id, max_waves;
-	unsigned int i, j;
+	int xcc_id, max_waves, idx;
+	unsigned int i, j, waves;
+	u32 cus;
 
 	if (!node->kfd2kgd->get_cu_occupancy ||
-	    !down_read_trylock(&node->adev->reset_domain->sem))
+	    !drm_dev_enter(adev_to_drm(node->adev), &idx))
 		return;
+	/* Suspend freezes this thread, and a reset waits for the semaphore */
+	if (!down_read_trylock(&node->adev->reset_domain->sem))
+		goto out;
+	if (!READ_ONCE(scan->dqm->sched_running))
+		goto out_up;
 	now->counted = true;
+	now->room = true;
+	cus = node->adev->gfx.cu_info.number /
+	      NUM_XCC(node->adev->gfx.xcc_mask);
 
 	for_each_inst(xcc_id, xcc_mask) {
 		memset(scan->occupancy, 0, sizeof(scan->occupancy));
 		node->kfd2kgd->get_cu_occupancy(node->adev, scan->occupancy,
 						&max_waves, xcc_id);
 
+		waves = 0;
 		for (i = 0; i < ARRAY_SIZE(scan->occupancy); i++) {
 			if (!scan->occupancy[i].wave_cnt)
 				continue;
+			waves += scan->occupancy[i].wave_cnt;
 			for (j = 0; j < now->n; j++) {
 				if (now->queue[j].doorbell_off !=
 				    scan->occupancy[i].doorbell_off)
@@ -412,9 +522,42 @@ static void count_waves(struct kfd_gpreempt_scan *scan)
 				break;
 			}
 		}
+		now->room &= waves < cus;
 	}
 
+out_up:
 	up_read(&node->adev->reset_domain->sem);
+out:
+	drm_dev_exit(idx);
+}
+
+/* What the waves say about queues that show little else */
+static void judge_waves(struct scan *now, u64 now_ns)
+{
+	unsigned int i;
+
+	for (i = 0; now->counted && i < now->n; i++) {
+		struct kfd_gpreempt_sample *s = &now->sample[i];
+		struct scan_queue *sq = &now->queue[i];
+
+		/*
+		 * What was started and had room is in flight, or has ended.
+		 * Unless its own CUs are full; which they are is not known.
+		 */
+		if (now->room && !sq->cu_masked)
+			s->flags &= ~KFD_GPREEMPT_STARTED;
+
+		if (!(s->flags & (KFD_GPREEMPT_STALLED | KFD_GPREEMPT_BLOCKED)))
+			continue;
+
+		if (s->waves) {
+			s->flags &= ~KFD_GPREEMPT_BLOCKED;
+			sq->stalled_ns = now_ns;
+			sq->unused = 0;
+		} else if (now->room && ++sq->unused >= BLOCKED_LOOKS) {
+			s->flags |= KFD_GPREEMPT_BLOCKED;
+		}
+	}
 }
 
 /* Find the queues again that something is to be done with */
@@ -462,88 +605,48 @@ static unsigned int make_steps(struct kfd_gpreempt_scan *scan)
 	return n;
 }
 
-/* Resume what the monitor holds, as far as the device allows it */
-static int release_queues(struct device_queue_manager *dqm)
-{
-	struct kfd_gpreempt_step *steps;
-	struct device_process_node *cur;
-	unsigned int n, i, released;
-	struct queue *q;
-	int r = 0;
-
-	steps = kcalloc(RELEASE_BATCH, sizeof(*steps), GFP_KERNEL);
-	if (!steps)
-		return -ENOMEM;
-
-	do {
-		n = 0;
-		released = 0;
-
-		dqm_lock(dqm);
-		list_for_each_entry(cur, &dqm->queues, list) {
-			list_for_each_entry(q, &cur->qpd->queues_list, list) {
-				if (n == RELEASE_BATCH)
-					break;
-				if (!is_held(q))
-					continue;
-				steps[n].q = q;
-				steps[n].holder = KFD_GPREEMPT_HOLD_MONITOR;
-				n++;
-			}
-		}
-		kfd_gpreempt_execute(dqm, steps, n);
-		for (i = 0; i < n; i++) {
-			if (!steps[i].err)
-				released++;
-			else if (!r)
-				r = steps[i].err;
-		}
-		dqm_unlock(dqm);
-	} while (n == RELEASE_BATCH && released);
-
-	kfree(steps);
-
-	return r;
-}
-
 /*
- * A device that fails to preempt or resume once will do so again, with the DQM
- * lock held for seconds each time. Leave it alone until somebody says so.
+ * What does not preempt in time once will not do so the next time either, with
+ * the DQM lock held for seconds each time. Leave the device alone until
+ * somebody says so. If a reset is due, queues are let go of in memory only.
  */
-static void give_up(struct device_queue_manager *dqm, int err)
+static void give_up(struct device_queue_manager *dqm, const char *what)
 {
 	WRITE_ONCE(dqm->gpreempt.enabled, false);
 	dev_err(dqm->dev->adev->dev,
-		"GPREEMPT: node %u did not preempt or resume a queue (%d), priority preemption is off until it is enabled again\n",
-		dqm->dev->node_id, err);
-	release_queues(dqm);
+		"GPREEMPT: %s on node %u did not answer a request to preempt in time. Priority preemption is off there until it is enabled again\n",
+		what, dqm->dev->node_id);
+	kfd_gpreempt_release(dqm, KFD_GPREEMPT_HOLD_MONITOR, NULL);
 }
 
 static void act(struct kfd_gpreempt_scan *scan)
 {
 	struct device_queue_manager *dqm = scan->dqm;
+	const char *what = NULL;
 	unsigned int i, n;
-	int r = 0;
+	int r;
 
 	dqm_lock(dqm);
 	n = make_steps(scan);
-	kfd_gpreempt_execute(dqm, scan->step, n);
+	r = kfd_gpreempt_execute(dqm, scan->step, n);
 	for (i = 0; i < n; i++)
-		if (scan->step[i].err == -ETIME || scan->step[i].err == -EIO)
-			r = scan->step[i].err;
-	/* A reset or suspend got in between: no failure */
-	if (r == -EIO && !kfd_gpreempt_ready(dqm))
-		r = 0;
+		if (scan->step[i].err == -ETIME)
+			what = "a compute queue";
 	dqm_unlock(dqm);
 
-	if (r)
-		give_up(dqm, r);
+	if (r == -ETIME)
+		what = "the scheduler firmware";
+
+	/* Any other error passes, or concerns one queue: see at the next tick */
+	if (what)
+		give_up(dqm, what);
 }
 
 static void tick(struct kfd_gpreempt_scan *scan)
 {
 	struct device_queue_manager *dqm = scan->dqm;
 	struct kfd_gpreempt *gp = &dqm->gpreempt;
+	struct kfd_gpreempt_params params;
 	struct scan *now = &scan->now;
 	unsigned int i, need;
 	bool todo = false;
@@ -562,23 +665,27 @@ static void tick(struct kfd_gpreempt_scan *scan)
 	if (!now->n)
 		return;
 
-	read_all_pointers(scan);
-	judge_pointers(scan);
-	if (kfd_gpreempt_needs_waves(now->sample, now->n))
-		count_waves(scan);
+	/* They can be set at any time */
+	for (i = 0; i < KFD_GPREEMPT_NUM_PARAMS; i++)
+		params.val[i] = READ_ONCE(gp->params.val[i]);
 
+	read_all_pointers(scan);
 	now_ns = ktime_get_ns();
+	judge_pointers(scan, now_ns);
+	if (kfd_gpreempt_needs_waves(now->sample, now->n)) {
+		count_waves(scan);
+		judge_waves(now, now_ns);
+	}
+
 	for (i = 0; i < now->n; i++) {
 		struct kfd_gpreempt_sample *s = &now->sample[i];
 
-		if (!(s->flags & KFD_GPREEMPT_RUNS) ||
-		    !kfd_gpreempt_has_work(s))
-			continue;
-		s->work_ns = now_ns;
-		now->sliced |= s->flags & KFD_GPREEMPT_SLICE;
+		if ((s->flags & KFD_GPREEMPT_RUNS) && kfd_gpreempt_has_work(s))
+			s->work_ns = now_ns;
+		now->sliced |= kfd_gpreempt_in_slice(&params, s, now_ns);
 	}
 
-	if (kfd_gpreempt_decide(&gp->params, now->sample, now->n, now_ns,
+	if (kfd_gpreempt_decide(&params, now->sample, now->n, now_ns,
 				scan->decision)) {
 		WRITE_ONCE(gp->inversions, gp->inversions + 1);
 		/* If that was for the sake of what was started, it was work */
@@ -609,15 +716,19 @@ static int monitor(void *data)
 					     (READ_ONCE(gp->enabled) &&
 					      !READ_ONCE(gp->idle)));
 		} else {
-			u64 us = READ_ONCE(gp->params.val[KFD_GPREEMPT_INTERVAL_US]);
+			u64 *interval = &gp->params.val[KFD_GPREEMPT_INTERVAL_US];
+			u64 us = READ_ONCE(*interval);
 
 			wait_event_interruptible_hrtimeout(gp->wait,
-							   kthread_should_stop(),
+							   kthread_should_stop() ||
+							   READ_ONCE(*interval) != us,
 							   ns_to_ktime(us * NSEC_PER_USEC));
 			try_to_freeze();
 		}
 
-		if (!kthread_should_stop() && READ_ONCE(gp->enabled))
+		/* Nor while the machine goes down: devices may be off already */
+		if (!kthread_should_stop() && READ_ONCE(gp->enabled) &&
+		    system_state <= SYSTEM_RUNNING)
 			tick(scan);
 	}
 
@@ -640,8 +751,8 @@ static int start_monitor(struct device_queue_manager *dqm)
 			return -ENOMEM;
 		scan->dqm = dqm;
 
-		thread = kthread_create(monitor, scan, "kfd_gpreempt/%u",
-					dqm->dev->node_id);
+		thread = kthread_create(monitor, scan, "gpreempt/%u",
+					dqm->dev->id);
 		if (IS_ERR(thread)) {
 			kvfree(scan);
 			return PTR_ERR(thread);
@@ -674,12 +785,12 @@ static void stop_monitor(struct device_queue_manager *dqm)
 }
 
 /**
- * kfd_gpreempt_init - prepare the monitor of a device
+ * kfd_gpreempt_monitor_init - prepare the monitor of a device
  * @dqm: the device, initialized
  *
  * Starts it if the module parameter says so.
  */
-void kfd_gpreempt_init(struct device_queue_manager *dqm)
+void kfd_gpreempt_monitor_init(struct device_queue_manager *dqm)
 {
 	struct kfd_gpreempt *gp = &dqm->gpreempt;
 	int r;
@@ -699,10 +810,10 @@ void kfd_gpreempt_init(struct device_queue_manager *dqm)
 }
 
 /**
- * kfd_gpreempt_fini - stop the monitor of a device for good
+ * kfd_gpreempt_monitor_fini - stop the monitor of a device for good
  * @dqm: the device, before it is stopped
  */
-void kfd_gpreempt_fini(struct device_queue_manager *dqm)
+void kfd_gpreempt_monitor_fini(struct device_queue_manager *dqm)
 {
 	mutex_lock(&dqm->gpreempt.ctl);
 	stop_monitor(dqm);
@@ -750,6 +861,7 @@ int kfd_gpreempt_get_param(struct device_queue_manager *dqm, u32 param,
 	param -= KFD_IOC_GPREEMPT_PARAM_INTERVAL_US;
 	if (param >= KFD_GPREEMPT_NUM_PARAMS)
 		return -EINVAL;
+	param = array_index_nospec(param, KFD_GPREEMPT_NUM_PARAMS);
 
 	*value = READ_ONCE(gp->params.val[param]);
 
@@ -777,10 +889,15 @@ int kfd_gpreempt_set_param(struct device_queue_manager *dqm, u32 param,
 
 	if (param != KFD_IOC_GPREEMPT_PARAM_ENABLE) {
 		param -= KFD_IOC_GPREEMPT_PARAM_INTERVAL_US;
+		if (param >= KFD_GPREEMPT_NUM_PARAMS)
+			return -EINVAL;
+		param = array_index_nospec(param, KFD_GPREEMPT_NUM_PARAMS);
 		if (!kfd_gpreempt_param_valid(param, value))
 			return -EINVAL;
 
 		WRITE_ONCE(gp->params.val[param], value);
+		/* A new interval counts at once */
+		wake_up(&gp->wait);
 		return 0;
 	}
 
@@ -792,7 +909,7 @@ int kfd_gpreempt_set_param(struct device_queue_manager *dqm, u32 param,
 		r = start_monitor(dqm);
 	} else {
 		stop_monitor(dqm);
-		r = release_queues(dqm);
+		r = kfd_gpreempt_release(dqm, KFD_GPREEMPT_HOLD_MONITOR, NULL);
 	}
 	mutex_unlock(&gp->ctl);
 

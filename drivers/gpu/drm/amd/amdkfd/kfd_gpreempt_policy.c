@@ -6,7 +6,18 @@
  * Strict priority between levels: while a queue has work, whatever occupies
  * the device at a lower level is displaced. A displaced queue comes back when
  * all levels above have been without work for the hold-off, or when it has
- * waited for the starvation limit, and then stays for a slice.
+ * waited for the starvation limit, and then has the device for a slice.
+ *
+ * What holds, as far as queues can be preempted at all:
+ * - No queue that can use the device waits for a lower one longer than one
+ *   interval (two, if the first look found nothing mapped) and one save, except
+ *   during a slice.
+ * - No queue stays preempted longer than the starvation limit, and the slices
+ *   of levels that have waited longer.
+ * - A queue that is blocked displaces nobody: a level that waits for a lower
+ *   one holds it off for as long as it takes to see that, and not for ever.
+ * - A queue is displaced at most once in a hold-off and an interval, and for
+ *   lower levels at most once in the slice of each.
  */
 
 #include "kfd_gpreempt_policy.h"
@@ -83,13 +94,14 @@ static unsigned int level_of(const struct kfd_gpreempt_sample *s)
  * @s: the queue
  *
  * Read pointer equal to write pointer does not mean idle: a packet leaves the
- * ring when it is started.
+ * ring when it is started. Packets that cannot be started are no work yet.
  *
  * Return: true if it has.
  */
 bool kfd_gpreempt_has_work(const struct kfd_gpreempt_sample *s)
 {
-	if (s->flags & KFD_GPREEMPT_PENDING)
+	if ((s->flags & KFD_GPREEMPT_PENDING) &&
+	    !(s->flags & KFD_GPREEMPT_BLOCKED))
 		return true;
 	if (s->flags & KFD_GPREEMPT_HELD)
 		return s->flags & KFD_GPREEMPT_SAVED;
@@ -102,9 +114,10 @@ bool kfd_gpreempt_has_work(const struct kfd_gpreempt_sample *s)
  * @n: number of queues
  *
  * Counting waves costs hundreds of register accesses. They matter if a queue
- * may have work and another one below it runs, or is held back for it. Only a
- * queue's claim to have no work is believed; a lower one could be made to look
- * quiet by its owner, to stay where it is.
+ * may have work and another one below it runs, or is held back for it; also if
+ * one that holds others back makes no progress. Only a queue's claim to have no
+ * work is believed; a lower one could be made to look quiet by its owner, to
+ * stay where it is.
  *
  * Return: true if the waves have to be counted for a decision.
  */
@@ -112,7 +125,7 @@ bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_sample *s,
 			      unsigned int n)
 {
 	int runs = KFD_GPREEMPT_LEVELS, held = KFD_GPREEMPT_LEVELS;
-	int work = -1, maybe = -1;
+	int work = -1, maybe = -1, back = -1;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -121,21 +134,30 @@ bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_sample *s,
 		if (s[i].flags & KFD_GPREEMPT_HELD) {
 			if (level < held)
 				held = level;
+			if (level > back)
+				back = level;
 		} else if (s[i].flags & KFD_GPREEMPT_RUNS) {
 			if (level < runs)
 				runs = level;
-			if (s[i].flags & KFD_GPREEMPT_PENDING) {
-				if (level > work)
-					work = level;
-			} else if (!(s[i].flags & KFD_GPREEMPT_QUIET)) {
-				if (level > maybe)
+			if (!kfd_gpreempt_has_work(&s[i])) {
+				if (!(s[i].flags & KFD_GPREEMPT_QUIET) &&
+				    level > maybe)
 					maybe = level;
+				continue;
 			}
+			if (level > work)
+				work = level;
+			if ((s[i].flags & KFD_GPREEMPT_STALLED) &&
+			    level > maybe)
+				maybe = level;
 		}
 	}
 
-	/* Pending work above suffices to keep what is held where it is */
-	return runs < work || runs < maybe || held < maybe;
+	/*
+	 * Work above that goes on suffices to keep what is held where it is.
+	 * Held back for a slice below, it is back when that ends.
+	 */
+	return runs < work || runs < maybe || runs < back || held < maybe;
 }
 
 /* What levels look like from below */
@@ -147,9 +169,10 @@ struct view {
 	bool may_resume[KFD_GPREEMPT_LEVELS];
 };
 
+/* @slice: the level that has a slice, or -1 */
 static void look_up(const struct kfd_gpreempt_params *params,
 		    const struct kfd_gpreempt_sample *s, unsigned int n,
-		    __u64 now_ns, struct view *above)
+		    __u64 now_ns, int slice, struct view *above)
 {
 	__u64 holdoff_ns = params->val[KFD_GPREEMPT_HOLDOFF_US] * 1000;
 	bool started[KFD_GPREEMPT_LEVELS] = { false };
@@ -182,12 +205,70 @@ static void look_up(const struct kfd_gpreempt_params *params,
 					    now_ns - last_ns >= holdoff_ns);
 
 		/* What is resumed now is in the way of those below at once */
-		work |= runs[level] ||
+		work |= runs[level] || level == slice ||
 			(above->may_resume[level] && held[level]);
 		want |= work || started[level];
 		if (work_ns[level] > last_ns)
 			last_ns = work_ns[level];
 	}
+}
+
+/**
+ * kfd_gpreempt_in_slice - has a queue the device because it had starved?
+ * @params: parameters of the device
+ * @s: the queue
+ * @now_ns: the time, on the clock of its times
+ *
+ * Whether it uses it or not: a slice is short, and its waves may have yet to be
+ * restored.
+ *
+ * Return: true if it has.
+ */
+bool kfd_gpreempt_in_slice(const struct kfd_gpreempt_params *params,
+			   const struct kfd_gpreempt_sample *s, __u64 now_ns)
+{
+	__u64 slice_ns = params->val[KFD_GPREEMPT_SLICE_US] * 1000;
+
+	return (s->flags & KFD_GPREEMPT_RUNS) &&
+	       (s->flags & KFD_GPREEMPT_SLICE) &&
+	       now_ns - s->since_ns < slice_ns;
+}
+
+/* The next look would come too late */
+static bool starves(const struct kfd_gpreempt_params *params,
+		    const struct kfd_gpreempt_sample *s, __u64 now_ns)
+{
+	__u64 limit_ns = params->val[KFD_GPREEMPT_STARVATION_MS] * 1000000;
+	__u64 interval_ns = params->val[KFD_GPREEMPT_INTERVAL_US] * 1000;
+
+	return (s->flags & KFD_GPREEMPT_HELD) &&
+	       now_ns - s->since_ns + interval_ns > limit_ns;
+}
+
+/*
+ * Only one level can have a slice at a time, or the higher one would take it
+ * all. Next is the one that has waited longest. All of its queues start
+ * together: if they did one after the other, nothing would be left for others.
+ */
+static int slice_level(const struct kfd_gpreempt_params *params,
+		       const struct kfd_gpreempt_sample *s, unsigned int n,
+		       __u64 now_ns, bool *starts)
+{
+	const struct kfd_gpreempt_sample *next = NULL;
+	unsigned int i;
+
+	*starts = false;
+	for (i = 0; i < n; i++) {
+		if (kfd_gpreempt_in_slice(params, &s[i], now_ns))
+			return level_of(&s[i]);
+		if (starves(params, &s[i], now_ns) &&
+		    (!next || s[i].since_ns < next->since_ns))
+			next = &s[i];
+	}
+
+	*starts = next;
+
+	return next ? (int)level_of(next) : -1;
 }
 
 /**
@@ -205,40 +286,37 @@ unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,
 				 unsigned int n, __u64 now_ns,
 				 enum kfd_gpreempt_decision *decision)
 {
-	__u64 starvation_ns = params->val[KFD_GPREEMPT_STARVATION_MS] * 1000000;
-	__u64 interval_ns = params->val[KFD_GPREEMPT_INTERVAL_US] * 1000;
-	__u64 slice_ns = params->val[KFD_GPREEMPT_SLICE_US] * 1000;
 	unsigned int i, victims = 0;
 	struct view above;
+	bool starts;
+	int slice;
 
-	look_up(params, s, n, now_ns, &above);
+	slice = slice_level(params, s, n, now_ns, &starts);
+	look_up(params, s, n, now_ns, slice, &above);
 
 	for (i = 0; i < n; i++) {
-		__u64 elapsed = now_ns - s[i].since_ns;
-		unsigned int level = level_of(&s[i]);
+		int level = level_of(&s[i]);
+		/* Hardware would give a higher queue whatever becomes free */
+		bool off = slice >= 0 && level > slice;
 
 		decision[i] = KFD_GPREEMPT_KEEP;
 
 		if (s[i].flags & KFD_GPREEMPT_HELD) {
-			if (above.may_resume[level])
+			if (!off && above.may_resume[level])
 				decision[i] = KFD_GPREEMPT_RESUME;
-			else if (elapsed + interval_ns > starvation_ns)
-				/* The next look would come too late */
+			else if (starts && level == slice)
 				decision[i] = KFD_GPREEMPT_RESUME_SLICE;
 			continue;
 		}
 
-		if (!above.want[level] ||
-		    !(s[i].flags & KFD_GPREEMPT_RUNS) ||
-		    !(s[i].flags & KFD_GPREEMPT_DISPLACEABLE) ||
-		    !kfd_gpreempt_has_work(&s[i]))
-			continue;
-
-		if ((s[i].flags & KFD_GPREEMPT_SLICE) && elapsed < slice_ns)
-			continue;
-
-		decision[i] = KFD_GPREEMPT_PREEMPT;
-		victims++;
+		if ((off || above.want[level]) &&
+		    (s[i].flags & KFD_GPREEMPT_RUNS) &&
+		    (s[i].flags & KFD_GPREEMPT_DISPLACEABLE) &&
+		    kfd_gpreempt_has_work(&s[i]) &&
+		    !kfd_gpreempt_in_slice(params, &s[i], now_ns)) {
+			decision[i] = KFD_GPREEMPT_PREEMPT;
+			victims++;
+		}
 	}
 
 	return victims;

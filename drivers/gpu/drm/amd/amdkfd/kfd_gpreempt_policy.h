@@ -37,6 +37,13 @@
  * is neither in the ring nor in flight, and nothing else gives it away.
  */
 #define KFD_GPREEMPT_STARTED		0x80
+/* Has not moved its read pointer for long: does it use the device at all? */
+#define KFD_GPREEMPT_STALLED		0x100
+/*
+ * Does not: no waves although there was room. The packet at the head waits for
+ * something, which can be a lower queue, or was not written to the end.
+ */
+#define KFD_GPREEMPT_BLOCKED		0x200
 
 /**
  * struct kfd_gpreempt_sample - one queue at one moment
@@ -63,9 +70,9 @@ struct kfd_gpreempt_sample {
  *	work before a queue is resumed, in microseconds. Spares a save and a
  *	restore for every pause between two requests.
  * @KFD_GPREEMPT_STARVATION_MS: no queue stays preempted longer than this, in
- *	milliseconds
- * @KFD_GPREEMPT_SLICE_US: how long a queue that starved may run before it can
- *	be preempted again, in microseconds
+ *	milliseconds, and than the slices of other levels that take their turn
+ * @KFD_GPREEMPT_SLICE_US: how long a queue that starved has the device before
+ *	it can be preempted again, in microseconds
  * @KFD_GPREEMPT_NUM_PARAMS: number of parameters
  */
 enum kfd_gpreempt_param {
@@ -89,8 +96,8 @@ struct kfd_gpreempt_params {
  * @KFD_GPREEMPT_KEEP: nothing
  * @KFD_GPREEMPT_PREEMPT: take it off the hardware
  * @KFD_GPREEMPT_RESUME: put it back
- * @KFD_GPREEMPT_RESUME_SLICE: put it back because it starved, to run for a
- *	slice at least
+ * @KFD_GPREEMPT_RESUME_SLICE: put it back because its level starved, to have
+ *	the device for a slice
  */
 enum kfd_gpreempt_decision {
 	KFD_GPREEMPT_KEEP,
@@ -103,6 +110,8 @@ void kfd_gpreempt_params_init(struct kfd_gpreempt_params *params);
 bool kfd_gpreempt_param_valid(enum kfd_gpreempt_param param, __u64 value);
 bool kfd_gpreempt_pending(__u64 rptr, __u64 wptr, __u64 ring_bytes, bool aql);
 bool kfd_gpreempt_has_work(const struct kfd_gpreempt_sample *s);
+bool kfd_gpreempt_in_slice(const struct kfd_gpreempt_params *params,
+			   const struct kfd_gpreempt_sample *s, __u64 now_ns);
 bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_sample *s,
 			      unsigned int n);
 unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,

@@ -101,6 +101,36 @@ static void started(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, decide(t, NOW), 0);
 }
 
+/* Its packets wait for something else than room */
+static void blocked(struct kunit *test)
+{
+	struct policy_test *t = test->priv;
+
+	add(t, 3, RUNS, 100);
+	add(t, 12, BUSY | KFD_GPREEMPT_BLOCKED, 0);
+	KUNIT_EXPECT_EQ(test, decide(t, NOW), 0);
+	KUNIT_EXPECT_FALSE(test, kfd_gpreempt_has_work(&t->s[1]));
+
+	/* No reason to stay away either */
+	t->s[0].flags = HELD;
+	decide(t, NOW);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_RESUME);
+
+	/* Nor does it occupy anything that a higher one could want */
+	t->s[0] = t->s[1];
+	t->s[0].priority = 3;
+	t->s[1].flags = BUSY;
+	KUNIT_EXPECT_EQ(test, decide(t, NOW), 0);
+
+	/* Waves are work in any case */
+	t->s[0].flags = RUNS;
+	t->s[0].waves = 100;
+	t->s[1].flags = BUSY | KFD_GPREEMPT_BLOCKED;
+	t->s[1].waves = 1;
+	KUNIT_EXPECT_EQ(test, decide(t, NOW), 1);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_PREEMPT);
+}
+
 static void no_inversion(struct kunit *test)
 {
 	struct policy_test *t = test->priv;
@@ -251,17 +281,75 @@ static void slice(struct kunit *test)
 	struct policy_test *t = test->priv;
 	__u64 length = US(t->params.val[KFD_GPREEMPT_SLICE_US]);
 
+	/* All of the device, whatever the higher one would take of it */
 	add(t, 3, BUSY | KFD_GPREEMPT_SLICE, 10);
 	add(t, 12, BUSY, 10);
+	KUNIT_EXPECT_EQ(test, decide(t, NOW), 1);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_KEEP);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_PREEMPT);
 
-	KUNIT_EXPECT_EQ(test, decide(t, NOW), 0);
+	/* Until it ends, used or not */
+	t->s[0].flags &= ~KFD_GPREEMPT_PENDING;
+	t->s[0].waves = 0;
+	t->s[1].flags = HELD;
+	KUNIT_EXPECT_TRUE(test, kfd_gpreempt_needs_waves(t->s, t->n));
+	KUNIT_EXPECT_TRUE(test, kfd_gpreempt_in_slice(&t->params, &t->s[0],
+						      NOW + length - 1));
 	KUNIT_EXPECT_EQ(test, decide(t, NOW + length - 1), 0);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_KEEP);
+	t->s[0].waves = 10;
+	KUNIT_EXPECT_FALSE(test, kfd_gpreempt_in_slice(&t->params, &t->s[0],
+						       NOW + length));
 	KUNIT_EXPECT_EQ(test, decide(t, NOW + length), 1);
 	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_PREEMPT);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_RESUME);
+
+	/* Or does not run any more */
+	t->s[0].flags = KFD_GPREEMPT_SLICE;
+	decide(t, NOW);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_RESUME);
 
 	/* Resumed for another reason, it has no right to a slice */
 	t->s[0].flags = BUSY;
+	t->s[1].flags = BUSY;
 	KUNIT_EXPECT_EQ(test, decide(t, NOW), 1);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_PREEMPT);
+}
+
+/* One level after the other, and all of a level at once */
+static void slice_turns(struct kunit *test)
+{
+	struct policy_test *t = test->priv;
+	__u64 now = NOW + 2 * MS(t->params.val[KFD_GPREEMPT_STARVATION_MS]);
+
+	add(t, 3, HELD, 0)->since_ns = NOW;
+	add(t, 3, HELD, 0)->since_ns = now;
+	add(t, 5, HELD, 0)->since_ns = NOW + 1;
+	add(t, 12, BUSY, 10)->since_ns = now;
+	KUNIT_EXPECT_EQ(test, decide(t, now), 1);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_RESUME_SLICE);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_RESUME_SLICE);
+	KUNIT_EXPECT_EQ(test, t->d[2], KFD_GPREEMPT_KEEP);
+	KUNIT_EXPECT_EQ(test, t->d[3], KFD_GPREEMPT_PREEMPT);
+
+	/* Nobody joins later */
+	t->s[0].flags = BUSY | KFD_GPREEMPT_SLICE;
+	t->s[0].since_ns = now;
+	t->s[1].since_ns = NOW;
+	t->s[3].flags = HELD;
+	KUNIT_EXPECT_EQ(test, decide(t, now), 0);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_KEEP);
+	KUNIT_EXPECT_EQ(test, t->d[2], KFD_GPREEMPT_KEEP);
+	KUNIT_EXPECT_EQ(test, t->d[3], KFD_GPREEMPT_KEEP);
+
+	/* The next level follows at once */
+	t->s[1].since_ns = now;
+	now += US(t->params.val[KFD_GPREEMPT_SLICE_US]);
+	KUNIT_EXPECT_EQ(test, decide(t, now), 1);
+	KUNIT_EXPECT_EQ(test, t->d[0], KFD_GPREEMPT_PREEMPT);
+	KUNIT_EXPECT_EQ(test, t->d[1], KFD_GPREEMPT_KEEP);
+	KUNIT_EXPECT_EQ(test, t->d[2], KFD_GPREEMPT_RESUME_SLICE);
+	KUNIT_EXPECT_EQ(test, t->d[3], KFD_GPREEMPT_KEEP);
 }
 
 /* What an ioctl preempted is neither running nor held by the monitor */
@@ -311,6 +399,14 @@ static void waves(struct kunit *test)
 	t->s[1].flags = RUNS;
 	KUNIT_EXPECT_TRUE(test, kfd_gpreempt_needs_waves(t->s, t->n));
 	t->s[1].flags = RUNS | KFD_GPREEMPT_QUIET;
+	KUNIT_EXPECT_FALSE(test, kfd_gpreempt_needs_waves(t->s, t->n));
+
+	/* Unless that gets nowhere */
+	t->s[1].flags = BUSY | KFD_GPREEMPT_STALLED;
+	KUNIT_EXPECT_TRUE(test, kfd_gpreempt_needs_waves(t->s, t->n));
+	t->s[1].flags = BUSY | KFD_GPREEMPT_BLOCKED;
+	KUNIT_EXPECT_TRUE(test, kfd_gpreempt_needs_waves(t->s, t->n));
+	t->s[1].flags = BUSY | KFD_GPREEMPT_BLOCKED | KFD_GPREEMPT_QUIET;
 	KUNIT_EXPECT_FALSE(test, kfd_gpreempt_needs_waves(t->s, t->n));
 }
 
@@ -372,6 +468,7 @@ static void params(struct kunit *test)
 static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(inversion),
 	KUNIT_CASE(started),
+	KUNIT_CASE(blocked),
 	KUNIT_CASE(no_inversion),
 	KUNIT_CASE(equal_priorities),
 	KUNIT_CASE(batch),
@@ -380,6 +477,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(resume_order),
 	KUNIT_CASE(starvation),
 	KUNIT_CASE(slice),
+	KUNIT_CASE(slice_turns),
 	KUNIT_CASE(holder),
 	KUNIT_CASE(waves),
 	KUNIT_CASE(pending),

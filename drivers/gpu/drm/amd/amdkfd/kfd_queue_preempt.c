@@ -18,15 +18,11 @@
  * comes back when neither reason is left.
  */
 
-#include <linux/capability.h>
-#include <linux/nospec.h>
-#include <linux/pid.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <drm/drm_drv.h>
-#include <uapi/linux/kfd_ioctl.h>
 #include "kfd_priv.h"
 #include "kfd_device_queue_manager.h"
+#include "kfd_kernel_queue.h"
 #include "kfd_mqd_manager.h"
 #include "kfd_gpreempt.h"
 #include "amdgpu_reset.h"
@@ -34,8 +30,9 @@
 /**
  * struct kfd_preempt_ops - how one scheduling mode moves queues
  * @off: take the queues of all steps with @hw that preempt off the hardware.
- *	Sets the err of a step whose queue is still there, as a whole. An error
- *	is returned if it concerns all steps; nothing has changed then.
+ *	Sets the err of a step whose queue is still there, as a whole, or is
+ *	inactive now without a save. An error is returned if it concerns all
+ *	steps; nothing has changed then.
  * @on: put the queues of all steps with @hw that resume back, with MQD and
  *	accounting ready. Sets the err of a step whose queue is not there; its
  *	MQD says what has to be put back later. An error is returned if it
@@ -57,6 +54,23 @@ static struct mqd_manager *cp_mqd_mgr(struct device_queue_manager *dqm)
 static bool is_todo(const struct kfd_gpreempt_step *step, bool preempt)
 {
 	return step->hw && !step->err && step->preempt == preempt;
+}
+
+/* Of all devices, for the close of a file */
+static LIST_HEAD(devices);
+static DEFINE_MUTEX(devices_lock);
+
+/* How soon what could not be mapped is tried again, ms */
+#define REPAIR_MS	20
+
+static void repair_later(struct device_queue_manager *dqm)
+{
+	/* Processes do not survive the reset that is needed then */
+	if (dqm->is_hws_hang)
+		return;
+
+	queue_delayed_work(system_freezable_wq, &dqm->gpreempt.repair,
+			   msecs_to_jiffies(REPAIR_MS));
 }
 
 /* HWS: the firmware changes all queues of a device at once */
@@ -96,85 +110,65 @@ static const struct kfd_preempt_ops ops_hws = {
 
 /* No HWS: the driver knows the HQD of each queue */
 
+/*
+ * No hqd_load() of a device with CWSR looks at the memory of the process, so
+ * none is needed that may have died (a main thread that exited has none).
+ */
 static int load_queue(struct device_queue_manager *dqm, struct queue *q)
 {
 	struct mqd_manager *mqd_mgr = cp_mqd_mgr(dqm);
-	struct mm_struct *mm;
-	int r;
 
-	mm = get_task_mm(q->process->lead_thread);
-	if (!mm)
-		return -ESRCH;
-
-	r = mqd_mgr->load_mqd(mqd_mgr, q->mqd, q->pipe, q->queue,
-			      &q->properties, mm);
-
-	/* The last reference calls MMU notifiers, which take the DQM lock */
-	mmput_async(mm);
-
-	return r;
+	return mqd_mgr->load_mqd(mqd_mgr, q->mqd, q->pipe, q->queue,
+				 &q->properties, NULL);
 }
 
-static int save_queue(struct device_queue_manager *dqm, struct queue *q)
+static int dequeue(struct device_queue_manager *dqm, struct queue *q,
+		   enum kfd_preempt_type type, u32 timeout_ms)
 {
 	struct mqd_manager *mqd_mgr = cp_mqd_mgr(dqm);
 
-	return mqd_mgr->destroy_mqd(mqd_mgr, q->mqd,
-				    KFD_PREEMPT_TYPE_WAVEFRONT_SAVE,
-				    KFD_UNMAP_LATENCY_MS, q->pipe, q->queue);
+	return mqd_mgr->destroy_mqd(mqd_mgr, q->mqd, type, timeout_ms, q->pipe,
+				    q->queue);
 }
 
 /*
- * Some XCCs have let go of the queue and one has not. Give them their part
- * back.
+ * Two requests of KFD_UNMAP_LATENCY_MS at most: together they hold the DQM lock
+ * for no longer than queue_preemption_timeout_ms.
  */
-static void reload_queue(struct device_queue_manager *dqm, struct queue *q)
+static int off_queue(struct device_queue_manager *dqm,
+		     const struct kfd_gpreempt_step *step)
 {
-	const struct kfd2kgd_calls *kgd = dqm->dev->kfd2kgd;
-	struct mqd_manager *mqd_mgr = cp_mqd_mgr(dqm);
-	u64 stride = mqd_mgr->mqd_stride(mqd_mgr, &q->properties);
-	u32 wptr_shift = q->properties.format == KFD_QUEUE_FORMAT_AQL ? 4 : 0;
-	u32 xcc_mask = dqm->dev->xcc_mask;
-	void *xcc_mqd = q->mqd;
-	struct mm_struct *mm;
-	int xcc_id;
-
-	mm = get_task_mm(q->process->lead_thread);
-	if (!mm)
-		return;
-
-	for_each_inst(xcc_id, xcc_mask) {
-		if (!kgd->hqd_is_occupied(dqm->dev->adev,
-					  q->properties.queue_address,
-					  q->pipe, q->queue, xcc_id))
-			kgd->hqd_load(dqm->dev->adev, xcc_mqd, q->pipe,
-				      q->queue, q->properties.write_ptr,
-				      wptr_shift, 0, mm, xcc_id);
-		xcc_mqd += stride;
-	}
-
-	mmput_async(mm);
-}
-
-static int drain_queue(struct device_queue_manager *dqm, struct queue *q,
-		       u32 timeout_ms)
-{
-	struct mqd_manager *mqd_mgr = cp_mqd_mgr(dqm);
+	enum kfd_preempt_type type = KFD_PREEMPT_TYPE_WAVEFRONT_SAVE;
+	u32 timeout_ms = KFD_UNMAP_LATENCY_MS;
+	struct queue *q = step->q;
 	int r;
 
-	r = mqd_mgr->destroy_mqd(mqd_mgr, q->mqd,
-				 KFD_PREEMPT_TYPE_WAVEFRONT_DRAIN,
-				 timeout_ms, q->pipe, q->queue);
+	if (step->drain_ms) {
+		type = KFD_PREEMPT_TYPE_WAVEFRONT_DRAIN;
+		timeout_ms = min(timeout_ms, step->drain_ms);
+	}
+
+	r = dequeue(dqm, q, type, timeout_ms);
 	if (r != -ETIME)
 		return r;
 
 	/*
-	 * The request cannot be withdrawn: the queue would leave whenever its
-	 * waves end. Save what is left, so that it can be put back.
+	 * The request cannot be withdrawn, and each XCC leaves when it can. Ask
+	 * all for a save now: a queue that is off as a whole is in order.
 	 */
-	save_queue(dqm, q);
+	r = dequeue(dqm, q, KFD_PREEMPT_TYPE_WAVEFRONT_SAVE,
+		    KFD_UNMAP_LATENCY_MS);
+	if (!r && !step->drain_ms)
+		return 0;
 
-	return r;
+	/*
+	 * Not drained, so let the waves go on. Or not even saved: then the queue
+	 * stays active, as in update_queue(), for the next one to take it off.
+	 */
+	if (!r)
+		load_queue(dqm, q);
+
+	return -ETIME;
 }
 
 static int off_nohws(struct device_queue_manager *dqm,
@@ -182,19 +176,9 @@ static int off_nohws(struct device_queue_manager *dqm,
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		struct kfd_gpreempt_step *step = &steps[i];
-
-		if (!is_todo(step, true))
-			continue;
-
-		if (step->drain_ms)
-			step->err = drain_queue(dqm, step->q, step->drain_ms);
-		else
-			step->err = save_queue(dqm, step->q);
-		if (step->err)
-			reload_queue(dqm, step->q);
-	}
+	for (i = 0; i < n; i++)
+		if (is_todo(&steps[i], true))
+			steps[i].err = off_queue(dqm, &steps[i]);
 
 	return 0;
 }
@@ -207,13 +191,15 @@ static int on_nohws(struct device_queue_manager *dqm,
 	for (i = 0; i < n; i++) {
 		struct kfd_gpreempt_step *step = &steps[i];
 
-		if (!is_todo(step, false))
+		/* Something else may keep it off by now */
+		if (!is_todo(step, false) || !step->q->properties.is_active)
 			continue;
 
 		step->err = load_queue(dqm, step->q);
-		if (step->err && step->err != -ESRCH)
+		if (step->err)
 			/* The XCCs before the one that failed have it */
-			save_queue(dqm, step->q);
+			dequeue(dqm, step->q, KFD_PREEMPT_TYPE_WAVEFRONT_SAVE,
+				KFD_UNMAP_LATENCY_MS);
 	}
 
 	return 0;
@@ -245,7 +231,8 @@ static int on_mes(struct device_queue_manager *dqm,
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		if (is_todo(&steps[i], false))
+		if (is_todo(&steps[i], false) &&
+		    steps[i].q->properties.is_active)
 			steps[i].err = kfd_dqm_map_queue_mes(dqm, steps[i].q,
 							     true);
 
@@ -295,7 +282,8 @@ void kfd_gpreempt_queue_init(struct queue *q)
 		ctl_stack_size = (size_t)PAGE_ALIGN(q->device->ctl_stack_size) *
 				 NUM_XCC(q->device->xcc_mask);
 
-	snapshot->mqd_backup = kvzalloc(mqd_size + ctl_stack_size, GFP_KERNEL);
+	snapshot->mqd_backup = kvzalloc(mqd_size + ctl_stack_size,
+					GFP_KERNEL_ACCOUNT);
 	if (!snapshot->mqd_backup)
 		return;
 	snapshot->ctl_stack_backup = snapshot->mqd_backup + mqd_size;
@@ -350,7 +338,14 @@ void kfd_gpreempt_queue_updated(struct device_queue_manager *dqm,
 	kfd_gpreempt_queue_event(dqm);
 }
 
-static bool is_active_but_for_preemption(const struct queue *q)
+/**
+ * kfd_gpreempt_would_run - is preemption all that keeps a queue from running?
+ * @q: the queue
+ *
+ * Context: under the DQM lock.
+ * Return: true if it is or would be active without.
+ */
+bool kfd_gpreempt_would_run(const struct queue *q)
 {
 	struct queue_properties p = q->properties;
 
@@ -396,18 +391,30 @@ static void mark_resumed(struct device_queue_manager *dqm, struct queue *q)
 		kfd_dqm_count_queue(dqm, q, true);
 }
 
+/*
+ * kfd_hws_hang() has asked for a reset, which waits for the DQM lock. Firmware
+ * would let every further request run into its time-out.
+ */
+static bool is_reset_due(struct device_queue_manager *dqm)
+{
+	return dqm->sched_policy != KFD_SCHED_POLICY_NO_HWS &&
+	       (work_busy(&dqm->hw_exception_work) ||
+		work_busy(&dqm->dev->adev->kfd.reset_work));
+}
+
 /**
  * kfd_gpreempt_ready - can queues of a device be moved now?
  * @dqm: the device
  *
  * Context: under the DQM lock.
- * Return: false while it is suspended, in reset, hung or gone.
+ * Return: false while it is suspended, about to be reset, in reset, hung or
+ * gone.
  */
 bool kfd_gpreempt_ready(struct device_queue_manager *dqm)
 {
 	struct amdgpu_device *adev = dqm->dev->adev;
 
-	if (!dqm->sched_running || dqm->is_hws_hang ||
+	if (!dqm->sched_running || dqm->is_hws_hang || is_reset_due(dqm) ||
 	    drm_dev_is_unplugged(adev_to_drm(adev)))
 		return false;
 
@@ -434,8 +441,6 @@ bool kfd_gpreempt_ready(struct device_queue_manager *dqm)
 int kfd_gpreempt_can_preempt(struct device_queue_manager *dqm,
 			     struct queue *q)
 {
-	struct kfd_process_device *pdd;
-
 	if (q->properties.type != KFD_QUEUE_TYPE_COMPUTE ||
 	    q->properties.is_gws || q->gws ||
 	    !q->gpreempt.snapshot.mqd_backup)
@@ -443,10 +448,6 @@ int kfd_gpreempt_can_preempt(struct device_queue_manager *dqm,
 
 	if (q->properties.is_being_destroyed)
 		return -EBUSY;
-
-	pdd = kfd_get_process_device_data(q->device, q->process);
-	if (!pdd || pdd->has_reset_queue)
-		return -EIO;
 
 	/* Inactive for no reason: a reset took it off, without a save */
 	if (!q->properties.is_active && QUEUE_IS_ACTIVE(q->properties))
@@ -464,9 +465,18 @@ static bool prepare(struct device_queue_manager *dqm,
 	step->hw = false;
 	step->err = 0;
 
+	/* What one file holds, no other one takes over or lets go of */
+	if (step->file && q->gpreempt.file && step->file != q->gpreempt.file) {
+		step->err = -EBUSY;
+		return false;
+	}
+
 	if (step->preempt) {
 		if (q->properties.is_preempted) {
+			q->gpreempt.holders &= ~KFD_GPREEMPT_HOLD_NOBODY;
 			q->gpreempt.holders |= step->holder;
+			if (step->file)
+				q->gpreempt.file = step->file;
 			return false;
 		}
 
@@ -480,17 +490,21 @@ static bool prepare(struct device_queue_manager *dqm,
 		if (!(q->gpreempt.holders & step->holder))
 			return false;
 
-		if (q->properties.is_being_destroyed) {
+		if (q->gpreempt.holders != step->holder) {
+			q->gpreempt.holders &= ~step->holder;
+			if (step->holder == KFD_GPREEMPT_HOLD_IOCTL)
+				q->gpreempt.file = NULL;
+			return false;
+		}
+
+		step->hw = kfd_gpreempt_would_run(q);
+		/* In memory it may: who destroys it can sleep for long */
+		if (step->hw && q->properties.is_being_destroyed) {
+			step->hw = false;
 			step->err = -EBUSY;
 			return false;
 		}
 
-		if (q->gpreempt.holders != step->holder) {
-			q->gpreempt.holders &= ~step->holder;
-			return false;
-		}
-
-		step->hw = is_active_but_for_preemption(q);
 		q->gpreempt.state = KFD_GPREEMPT_STATE_RESUMING;
 	}
 
@@ -512,12 +526,14 @@ static void finish(struct device_queue_manager *dqm,
 	q->gpreempt.since_ns = ktime_get_ns();
 	if (step->preempt) {
 		q->gpreempt.holders = step->holder;
+		q->gpreempt.file = step->file;
 		q->gpreempt.had_work = step->had_work;
 		q->gpreempt.sliced = false;
 		q->gpreempt.preemptions++;
 		dqm->gpreempt.preemptions++;
 	} else {
 		q->gpreempt.holders = 0;
+		q->gpreempt.file = NULL;
 		q->gpreempt.sliced = step->slice;
 		dqm->gpreempt.resumes++;
 	}
@@ -533,7 +549,7 @@ static void roll_back(struct device_queue_manager *dqm,
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (!steps[i].hw || steps[i].err)
+		if (!steps[i].todo || steps[i].err)
 			continue;
 
 		if (steps[i].preempt)
@@ -573,7 +589,8 @@ static int move_queues(struct device_queue_manager *dqm,
 	r = ops->on(dqm, steps, n);
 	if (r) {
 		roll_back(dqm, steps, n, r);
-		ops->on(dqm, steps, n);
+		if (ops->on(dqm, steps, n))
+			repair_later(dqm);
 		return r;
 	}
 
@@ -599,8 +616,9 @@ static int move_queues(struct device_queue_manager *dqm,
  * Context: process context, under the DQM lock.
  * Return: 0, or an error that concerns all steps: -EIO if the device is not in
  * a state to move queues, -ETIME if it did not answer. It is then the err of
- * each step that needed anything. A step can also have -EOPNOTSUPP, -EBUSY, or
- * -ESRCH if its process is gone.
+ * each step that needed anything. A step can also have what
+ * kfd_gpreempt_can_preempt() says, or -ETIME: its queue did not drain, or does
+ * not answer and is lost (without HWS) or reset (with).
  */
 int kfd_gpreempt_execute(struct device_queue_manager *dqm,
 			 struct kfd_gpreempt_step *steps, unsigned int n)
@@ -618,10 +636,13 @@ int kfd_gpreempt_execute(struct device_queue_manager *dqm,
 	if (!todo)
 		return 0;
 
-	/* No reset between unmap and map */
-	if (kfd_gpreempt_ready(dqm) &&
-	    down_read_trylock(&adev->reset_domain->sem)) {
-		r = move_queues(dqm, steps, n, hw);
+	if (!hw) {
+		/* In memory only, which needs no device */
+		r = move_queues(dqm, steps, n, false);
+	} else if (kfd_gpreempt_ready(dqm) &&
+		   down_read_trylock(&adev->reset_domain->sem)) {
+		/* No reset between unmap and map */
+		r = move_queues(dqm, steps, n, true);
 		up_read(&adev->reset_domain->sem);
 	}
 
@@ -636,320 +657,219 @@ int kfd_gpreempt_execute(struct device_queue_manager *dqm,
 	return r;
 }
 
-static int move_queue(struct queue *q, struct kfd_gpreempt_step *step)
+/* Steps of a batch of kfd_gpreempt_release(); they lie on the stack */
+#define RELEASE_BATCH	8
+
+#ifdef CONFIG_HSA_AMD_GPREEMPT_DEBUG
+
+static void check_queue(const struct queue *q)
 {
-	struct device_queue_manager *dqm = q->device->dqm;
+	const struct kfd_gpreempt_queue *gq = &q->gpreempt;
+	bool preempted = q->properties.is_preempted;
 
-	step->q = q;
-	kfd_gpreempt_execute(dqm, step, 1);
-
-	return step->err;
+	WARN_ONCE(preempted && q->properties.is_active,
+		  "queue %u is preempted and active\n",
+		  q->properties.queue_id);
+	WARN_ONCE(preempted != gq->snapshot.valid || preempted != !!gq->holders ||
+		  gq->state != (preempted ? KFD_GPREEMPT_STATE_PREEMPTED :
+					    KFD_GPREEMPT_STATE_ACTIVE),
+		  "queue %u: preempted %d, snapshot %d, holders %x, state %d\n",
+		  q->properties.queue_id, preempted, gq->snapshot.valid,
+		  gq->holders, gq->state);
+	WARN_ONCE(!!gq->file != !!(gq->holders & KFD_GPREEMPT_HOLD_IOCTL) ||
+		  ((gq->holders & KFD_GPREEMPT_HOLD_NOBODY) &&
+		   gq->holders != KFD_GPREEMPT_HOLD_NOBODY),
+		  "queue %u: holders %x, with%s a file\n",
+		  q->properties.queue_id, gq->holders, gq->file ? "" : "out");
 }
 
-/* Threads of the caller are the caller; others are for a later day */
-static int check_pid(u32 pid)
+/**
+ * kfd_gpreempt_check - do the counters of a device say what its lists say?
+ * @dqm: the device
+ *
+ * Recounts the queues whenever the DQM lock is let go of, and complains.
+ *
+ * Context: under the DQM lock.
+ */
+void kfd_gpreempt_check(struct device_queue_manager *dqm)
 {
-	struct pid *ref;
+	unsigned int active = 0, cp = 0, gws = 0, all;
+	struct device_process_node *cur;
+	struct kernel_queue *kq;
+	struct queue *q;
+
+	list_for_each_entry(cur, &dqm->queues, list) {
+		list_for_each_entry(kq, &cur->qpd->priv_queue_list, list) {
+			active++;
+			cp += kq->queue->properties.type == KFD_QUEUE_TYPE_DIQ;
+		}
+
+		all = 0;
+		list_for_each_entry(q, &cur->qpd->queues_list, list) {
+			all++;
+			check_queue(q);
+			if (!q->properties.is_active)
+				continue;
+			active++;
+			cp += q->properties.type == KFD_QUEUE_TYPE_COMPUTE;
+			gws += q->properties.is_gws;
+		}
+		WARN_ONCE(all != cur->qpd->queue_count,
+			  "pasid %u: %u queues, counted as %u\n",
+			  cur->qpd->pqm->process->pasid, all,
+			  cur->qpd->queue_count);
+	}
+
+	WARN_ONCE(active != dqm->active_queue_count ||
+		  cp != dqm->active_cp_queue_count ||
+		  gws != dqm->gws_queue_count,
+		  "active queues: %u, %u of them compute, %u GWS; counted as %u, %u, %u\n",
+		  active, cp, gws, dqm->active_queue_count,
+		  dqm->active_cp_queue_count, dqm->gws_queue_count);
+}
+
+#endif /* CONFIG_HSA_AMD_GPREEMPT_DEBUG */
+
+/* A queue that nobody wants off, and that could not be put back */
+static void orphan(struct queue *q, u32 holder)
+{
+	q->gpreempt.holders &= ~holder;
+	if (holder == KFD_GPREEMPT_HOLD_IOCTL)
+		q->gpreempt.file = NULL;
+	if (!q->gpreempt.holders)
+		q->gpreempt.holders = KFD_GPREEMPT_HOLD_NOBODY;
+	repair_later(q->device->dqm);
+}
+
+/**
+ * kfd_gpreempt_release - resume all that somebody holds on a device
+ * @dqm: the device
+ * @holder: KFD_GPREEMPT_HOLD_*
+ * @file: for KFD_GPREEMPT_HOLD_IOCTL, the file that is closed, else NULL
+ *
+ * What cannot be mapped now stays preempted, and is tried again later.
+ *
+ * Context: process context, not under the DQM lock. Allocates nothing itself.
+ * Return: 0, or why the first of those that are still preempted is.
+ */
+int kfd_gpreempt_release(struct device_queue_manager *dqm, u32 holder,
+			 const struct file *file)
+{
+	struct kfd_gpreempt_step steps[RELEASE_BATCH];
+	struct device_process_node *cur;
+	int device_err = 0, r = 0;
+	unsigned int n, i;
+	struct queue *q;
+
+	do {
+		n = 0;
+
+		dqm_lock(dqm);
+		list_for_each_entry(cur, &dqm->queues, list) {
+			list_for_each_entry(q, &cur->qpd->queues_list, list) {
+				if (n == RELEASE_BATCH)
+					break;
+				if (!(q->gpreempt.holders & holder) ||
+				    (file && q->gpreempt.file != file))
+					continue;
+				steps[n++] = (struct kfd_gpreempt_step){
+					.q = q,
+					.holder = holder,
+					.file = file,
+				};
+			}
+		}
+		/* Do not wait for a device that does not answer again */
+		if (!device_err)
+			device_err = kfd_gpreempt_execute(dqm, steps, n);
+		for (i = 0; i < n; i++) {
+			if (device_err && !steps[i].err)
+				steps[i].err = device_err;
+			if (!steps[i].err)
+				continue;
+			orphan(steps[i].q, holder);
+			if (!r)
+				r = steps[i].err;
+		}
+		dqm_unlock(dqm);
+		/* Orphans stay orphans, and are not to be tried for ever */
+	} while (n == RELEASE_BATCH && holder != KFD_GPREEMPT_HOLD_NOBODY);
+
+	return r;
+}
+
+/*
+ * A map failed, for want of memory as a rule: there may be active queues that
+ * are not in a runlist, and preempted ones that nobody wants off.
+ */
+static void repair(struct work_struct *work)
+{
+	struct device_queue_manager *dqm =
+		container_of(to_delayed_work(work), struct device_queue_manager,
+			     gpreempt.repair);
 	int r = 0;
 
-	if (!pid || pid == task_tgid_vnr(current))
-		return 0;
-
-	rcu_read_lock();
-	ref = find_vpid(pid);
-	r = ref && pid_task(ref, PIDTYPE_TGID) ? -EOPNOTSUPP : -ESRCH;
-	rcu_read_unlock();
-
-	return r;
-}
-
-/* A program for a longer struct may rely on what this kernel ignores */
-static int check_tail(void *kdata, unsigned int usize, size_t size)
-{
-	if (usize > size && memchr_inv(kdata + size, 0, usize - size))
-		return -EINVAL;
-
-	return 0;
-}
-
-static int preempt_queue_validate(void *kdata, unsigned int usize)
-{
-	struct kfd_ioctl_preempt_queue_args *args = kdata;
-
-	if (args->preempt_type != KFD_IOC_PREEMPT_WAVEFRONT_SAVE &&
-	    args->preempt_type != KFD_IOC_PREEMPT_WAVEFRONT_DRAIN)
-		return -EINVAL;
-
-	return check_tail(kdata, usize, sizeof(*args));
-}
-
-static int preempt_queue(struct file *filep, struct kfd_process *p, void *data)
-{
-	struct kfd_ioctl_preempt_queue_args *args = data;
-	struct kfd_gpreempt_step step = {
-		.preempt = true,
-		.holder = KFD_GPREEMPT_HOLD_IOCTL,
-		.had_work = true,
-	};
-	bool drain = args->preempt_type == KFD_IOC_PREEMPT_WAVEFRONT_DRAIN;
-	struct device_queue_manager *dqm;
-	struct queue *q;
-	int r;
-
-	r = check_pid(args->pid);
-	if (r)
-		return r;
-
-	if (drain)
-		step.drain_ms = clamp_t(u32, args->timeout_ms ?:
-					KFD_UNMAP_LATENCY_MS, 1,
-					max(queue_preemption_timeout_ms, 1));
-
-	mutex_lock(&p->mutex);
-
-	q = pqm_get_user_queue(&p->pqm, args->queue_id);
-	if (!q) {
-		r = -EINVAL;
-		goto out;
-	}
-	dqm = q->device->dqm;
-
-	if (q->properties.type != KFD_QUEUE_TYPE_COMPUTE ||
-	    (drain && dqm->sched_policy != KFD_SCHED_POLICY_NO_HWS)) {
-		r = -EOPNOTSUPP;
-		goto out;
-	}
-
 	dqm_lock(dqm);
-	if (q->properties.is_being_destroyed)
-		r = -EBUSY;
-	else
-		r = move_queue(q, &step);
-	if (!r)
-		q->gpreempt.file = filep;
+	if (get_ops(dqm) == &ops_hws && dqm->sched_running)
+		r = kfd_gpreempt_ready(dqm) ? kfd_dqm_map_runlist(dqm) : -EAGAIN;
 	dqm_unlock(dqm);
-out:
-	mutex_unlock(&p->mutex);
 
-	return r;
-}
-
-static int resume_queue_validate(void *kdata, unsigned int usize)
-{
-	struct kfd_ioctl_resume_queue_args *args = kdata;
-
-	if (args->pad)
-		return -EINVAL;
-
-	return check_tail(kdata, usize, sizeof(*args));
-}
-
-static int resume_queue(struct file *filep, struct kfd_process *p, void *data)
-{
-	struct kfd_ioctl_resume_queue_args *args = data;
-	struct kfd_gpreempt_step step = {
-		.holder = KFD_GPREEMPT_HOLD_IOCTL,
-	};
-	struct device_queue_manager *dqm;
-	struct queue *q;
-	int r;
-
-	r = check_pid(args->pid);
+	/* Each orphan that is left comes here again by itself */
+	kfd_gpreempt_release(dqm, KFD_GPREEMPT_HOLD_NOBODY, NULL);
 	if (r)
-		return r;
+		repair_later(dqm);
+}
 
-	mutex_lock(&p->mutex);
+/**
+ * kfd_gpreempt_init - prepare GPREEMPT for a device
+ * @dqm: the device, initialized
+ *
+ * Starts its monitor if the module parameter says so.
+ *
+ * Context: process context.
+ */
+void kfd_gpreempt_init(struct device_queue_manager *dqm)
+{
+	INIT_DELAYED_WORK(&dqm->gpreempt.repair, repair);
+	mutex_lock(&devices_lock);
+	list_add_tail(&dqm->gpreempt.node, &devices);
+	mutex_unlock(&devices_lock);
 
-	q = pqm_get_user_queue(&p->pqm, args->queue_id);
-	if (!q) {
-		r = -EINVAL;
-		goto out;
-	}
-	dqm = q->device->dqm;
+	kfd_gpreempt_monitor_init(dqm);
+}
 
-	if (q->properties.type != KFD_QUEUE_TYPE_COMPUTE ||
-	    !q->gpreempt.snapshot.mqd_backup) {
-		r = -EOPNOTSUPP;
-		goto out;
-	}
+/**
+ * kfd_gpreempt_fini - the end of GPREEMPT for a device
+ * @dqm: the device, before it is stopped
+ *
+ * Context: process context; waits for the monitor.
+ */
+void kfd_gpreempt_fini(struct device_queue_manager *dqm)
+{
+	kfd_gpreempt_monitor_fini(dqm);
 
-	dqm_lock(dqm);
-	if (q->properties.is_being_destroyed)
-		r = -EBUSY;
-	else if (q->gpreempt.holders == KFD_GPREEMPT_HOLD_MONITOR)
-		/* It would be back before the next request of a higher queue */
-		r = -EBUSY;
-	else
-		r = move_queue(q, &step);
-	dqm_unlock(dqm);
-out:
-	mutex_unlock(&p->mutex);
-
-	return r;
+	mutex_lock(&devices_lock);
+	list_del(&dqm->gpreempt.node);
+	mutex_unlock(&devices_lock);
+	disable_delayed_work_sync(&dqm->gpreempt.repair);
 }
 
 /**
  * kfd_gpreempt_close - a file of /dev/kfd is closed
- * @p: its process, with a reference
  * @file: the file
  *
- * Resumes what was preempted on it. A process that is going away keeps its
- * queues where they are until they are destroyed.
+ * Resumes what was preempted on it, in any process.
+ *
+ * Context: process context, no locks held.
  */
-void kfd_gpreempt_close(struct kfd_process *p, const struct file *file)
+void kfd_gpreempt_close(const struct file *file)
 {
-	struct kfd_gpreempt_step step = {
-		.holder = KFD_GPREEMPT_HOLD_IOCTL,
-	};
-	struct process_queue_node *pqn;
-
-	if (!READ_ONCE(p->mm))
-		return;
-
-	mutex_lock(&p->mutex);
-	list_for_each_entry(pqn, &p->pqm.queues, process_queue_list) {
-		struct queue *q = pqn->q;
-
-		if (!q)
-			continue;
-
-		dqm_lock(q->device->dqm);
-		if ((q->gpreempt.holders & KFD_GPREEMPT_HOLD_IOCTL) &&
-		    q->gpreempt.file == file && move_queue(q, &step))
-			pr_debug("Failed to resume queue %u on close (%d)\n",
-				 q->properties.queue_id, step.err);
-		dqm_unlock(q->device->dqm);
-	}
-	mutex_unlock(&p->mutex);
-}
-
-static int gpreempt_validate(void *kdata, unsigned int usize)
-{
-	struct kfd_ioctl_gpreempt_args *args = kdata;
-
-	switch (args->op) {
-	case KFD_IOC_GPREEMPT_OP_QUERY:
-		if (args->param || args->value)
-			return -EINVAL;
-		break;
-	case KFD_IOC_GPREEMPT_OP_GET:
-	case KFD_IOC_GPREEMPT_OP_SET:
-		if (args->queue_id)
-			return -EINVAL;
-		break;
-	default:
-		return -EINVAL;
-	}
-
-	return check_tail(kdata, usize, sizeof(*args));
-}
-
-static_assert((int)KFD_GPREEMPT_STATE_ACTIVE == KFD_IOC_GPREEMPT_QUEUE_ACTIVE);
-static_assert((int)KFD_GPREEMPT_STATE_PREEMPTING ==
-	      KFD_IOC_GPREEMPT_QUEUE_PREEMPTING);
-static_assert((int)KFD_GPREEMPT_STATE_PREEMPTED ==
-	      KFD_IOC_GPREEMPT_QUEUE_PREEMPTED);
-static_assert((int)KFD_GPREEMPT_STATE_RESUMING ==
-	      KFD_IOC_GPREEMPT_QUEUE_RESUMING);
-
-static int query(struct kfd_process *p, struct device_queue_manager *dqm,
-		 struct kfd_ioctl_gpreempt_args *args)
-{
-	struct kfd_gpreempt *gp = &dqm->gpreempt;
-	struct queue *q = NULL;
-
-	if (args->queue_id != KFD_IOC_GPREEMPT_NO_QUEUE) {
-		q = pqm_get_user_queue(&p->pqm, args->queue_id);
-		if (!q || q->device != dqm->dev)
-			return -EINVAL;
-	}
-
-	args->queue_state = KFD_IOC_GPREEMPT_QUEUE_ACTIVE;
-	args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_NONE;
-	args->queue_preemptions = 0;
-
-	dqm_lock(dqm);
-	if (q) {
-		args->queue_state = (u32)q->gpreempt.state;
-		if (q->gpreempt.holders & KFD_GPREEMPT_HOLD_IOCTL)
-			args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_IOCTL;
-		else if (q->gpreempt.holders)
-			args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_MONITOR;
-		args->queue_preemptions = q->gpreempt.preemptions;
-	}
-	args->preemptions = gp->preemptions;
-	args->resumes = gp->resumes;
-	args->ticks = READ_ONCE(gp->ticks);
-	args->inversions = READ_ONCE(gp->inversions);
-	dqm_unlock(dqm);
-
-	return 0;
-}
-
-static int gpreempt(struct file *filep, struct kfd_process *p, void *data)
-{
-	struct kfd_ioctl_gpreempt_args *args = data;
 	struct device_queue_manager *dqm;
-	struct kfd_process_device *pdd;
-	int r;
 
-	if (args->op == KFD_IOC_GPREEMPT_OP_SET && !capable(CAP_SYS_ADMIN))
-		return -EPERM;
-
-	mutex_lock(&p->mutex);
-	pdd = kfd_process_device_data_by_id(p, args->gpu_id);
-	dqm = pdd ? pdd->dev->dqm : NULL;
-	r = dqm ? 0 : -EINVAL;
-	if (dqm && args->op == KFD_IOC_GPREEMPT_OP_QUERY)
-		r = query(p, dqm, args);
-	mutex_unlock(&p->mutex);
-	if (r)
-		return r;
-
-	if (args->op == KFD_IOC_GPREEMPT_OP_GET)
-		r = kfd_gpreempt_get_param(dqm, args->param, &args->value);
-	else if (args->op == KFD_IOC_GPREEMPT_OP_SET)
-		r = kfd_gpreempt_set_param(dqm, args->param, args->value);
-
-	return r;
-}
-
-static const struct amdkfd_ioctl_desc ioctls[] = {
-	{
-		.cmd = AMDKFD_IOC_PREEMPT_QUEUE,
-		.func = preempt_queue,
-		.validate = preempt_queue_validate,
-		.name = "AMDKFD_IOC_PREEMPT_QUEUE",
-	}, {
-		.cmd = AMDKFD_IOC_RESUME_QUEUE,
-		.func = resume_queue,
-		.validate = resume_queue_validate,
-		.name = "AMDKFD_IOC_RESUME_QUEUE",
-	}, {
-		.cmd = AMDKFD_IOC_GPREEMPT,
-		.func = gpreempt,
-		.validate = gpreempt_validate,
-		.name = "AMDKFD_IOC_GPREEMPT",
-	},
-};
-
-/**
- * kfd_gpreempt_ioctl_desc - look up one of GPREEMPT's ioctls
- * @nr: number from user space
- *
- * They are far from KFD's own, hence a table of their own.
- *
- * Return: its description, or NULL.
- */
-const struct amdkfd_ioctl_desc *kfd_gpreempt_ioctl_desc(unsigned int nr)
-{
-	if (nr < AMDKFD_GPREEMPT_COMMAND_START ||
-	    nr >= AMDKFD_GPREEMPT_COMMAND_END)
-		return NULL;
-
-	nr -= AMDKFD_GPREEMPT_COMMAND_START;
-	BUILD_BUG_ON(ARRAY_SIZE(ioctls) != AMDKFD_GPREEMPT_COMMAND_END -
-					   AMDKFD_GPREEMPT_COMMAND_START);
-
-	return &ioctls[array_index_nospec(nr, ARRAY_SIZE(ioctls))];
+	mutex_lock(&devices_lock);
+	list_for_each_entry(dqm, &devices, gpreempt.node)
+		if (READ_ONCE(dqm->gpreempt.used))
+			kfd_gpreempt_release(dqm, KFD_GPREEMPT_HOLD_IOCTL,
+					     file);
+	mutex_unlock(&devices_lock);
 }

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation that a request makes fails in turn. The request succeeds or
+ * has an error; then everything is as before, the queue is where the query says,
+ * and its work is done exactly once. Leaks are for kmemleak to find.
+ *
+ * Needs CONFIG_FAULT_INJECTION_DEBUG_FS, FAILSLAB and FAIL_PAGE_ALLOC.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "kfd_test.h"
+
+#define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
+#define DRAIN		KFD_IOC_PREEMPT_WAVEFRONT_DRAIN
+#define ENABLE		KFD_IOC_GPREEMPT_PARAM_ENABLE
+#define INTERVAL_US	KFD_IOC_GPREEMPT_PARAM_INTERVAL_US
+
+#define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
+#define PREEMPTED	KFD_IOC_GPREEMPT_QUEUE_PREEMPTED
+
+/* More than any request makes */
+#define MAX_NTH		200
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
+
+static bool have_fault_injection(void)
+{
+	return !put(FAILSLAB "ignore-gfp-wait", "N") &&
+	       !put(FAILSLAB "verbose", "0") &&
+	       !put(FAIL_PAGES "ignore-gfp-wait", "N") &&
+	       !put(FAIL_PAGES "ignore-gfp-highmem", "N") &&
+	       !put(FAIL_PAGES "min-order", "0") &&
+	       !put(FAIL_PAGES "verbose", "0");
+}
+
+FIXTURE_SETUP(kfd)
+{
+	__u32 i;
+	int r;
+
+	self->violations = kfd_mock_violations();
+	if (!have_fault_injection())
+		SKIP(return, "no fault injection");
+	r = test_open(&self->kfd);
+	if (r == -ENODEV)
+		SKIP(return, "no gfx94x GPU");
+	ASSERT_EQ(0, r);
+	if (!kfd_has_gpreempt(&self->kfd))
+		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
+	if (!kfd_module_param("cwsr_enable", 1))
+		SKIP(return, "the waves of a queue cannot be saved");
+	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; i++)
+		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
+	self->monitor = true;
+}
+
+/**
+ * struct nth - the sweep over the allocations of a request
+ * @fd: this task's fail-nth
+ * @n: the one that fails
+ * @hit: there was an nth allocation
+ */
+struct nth {
+	int fd;
+	int n;
+	bool hit;
+};
+
+static int nth_open(struct nth *nth)
+{
+	nth->n = 1;
+	nth->fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	return nth->fd;
+}
+
+static void nth_begin(struct nth *nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", nth->n);
+
+	if (pwrite(nth->fd, text, len, 0) != len)
+		nth->n = MAX_NTH;
+}
+
+static void nth_end(struct nth *nth)
+{
+	char text[16] = "";
+
+	if (pread(nth->fd, text, sizeof(text) - 1, 0) <= 0 || pwrite(nth->fd, "0", 1, 0) != 1)
+		nth->n = MAX_NTH;
+	nth->hit = !atoi(text);
+	nth->n++;
+}
+
+/* r = call, with an allocation failing as the variable nth says */
+#define WITH_FAULT(r, call)		\
+	do {				\
+		nth_begin(&nth);	\
+		(r) = (call);		\
+		nth_end(&nth);		\
+	} while (0)
+
+static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
+		   __u32 priority)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = priority };
+
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
+}
+
+/* Waves that wait for kfd_job_release(); job i goes to queue i */
+static void occupy(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
+{
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, 100, 1));
+	kfd_job_submit(&self->job[i], &self->q[i]);
+	ASSERT_EQ(0, wait_launched(&self->q[i], 1));
+}
+
+static void finish(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
+{
+	kfd_job_release(&self->job[i]);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
+}
+
+static struct kfd_ioctl_gpreempt_args query(struct kfd *kfd, struct kfd_queue *q)
+{
+	struct kfd_ioctl_gpreempt_args args;
+
+	if (kfd_gpreempt_query(kfd, q, &args))
+		args.queue_state = -1;
+	return args;
+}
+
+static bool wait_state(struct kfd_queue *q, __u32 state)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+
+	while (query(q->kfd, q).queue_state != state) {
+		if (kfd_now_us() > end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+/* Queue 0 is moved, 1 has waves all the time, 2 shows that the device is alive */
+static void start(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		create(_metadata, self, i, 7);
+	occupy(_metadata, self, 0);
+	occupy(_metadata, self, 1);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_COUNT, 100, 1));
+}
+
+static void still_alive(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	kfd_job_submit(&self->job[2], &self->q[2]);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[2], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[2], self->job[2].submitted));
+}
+
+KFD_TEST(fail_preempt)
+{
+	struct kfd_ioctl_gpreempt_args before, after;
+	int r, failed = 0;
+	struct nth nth;
+
+	start(_metadata, self);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		before = query(&self->kfd, &self->q[0]);
+		WITH_FAULT(r, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		after = query(&self->kfd, &self->q[0]);
+		EXPECT_EQ(before.preemptions + !r, after.preemptions);
+		EXPECT_EQ(before.queue_preemptions + !r, after.queue_preemptions);
+		if (r) {
+			failed++;
+			EXPECT_TRUE(nth.hit);
+			EXPECT_EQ(-ENOMEM, r);
+			EXPECT_EQ(ACTIVE, after.queue_state);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_NONE, after.queue_holder);
+		} else {
+			EXPECT_EQ(PREEMPTED, after.queue_state);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_IOCTL, after.queue_holder);
+		}
+		still_alive(_metadata, self);
+		EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+		EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	/* With HWS there is a runlist to allocate */
+	EXPECT_TRUE(failed || kfd_no_hws());
+	finish(_metadata, self, 0);
+	finish(_metadata, self, 1);
+}
+
+KFD_TEST(preempt_drain)
+{
+	struct kfd_ioctl_gpreempt_args after;
+	int r, expected;
+	struct nth nth;
+
+	start(_metadata, self);
+	expected = kfd_no_hws() ? 0 : -EOPNOTSUPP;
+	finish(_metadata, self, 0);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		WITH_FAULT(r, kfd_queue_preempt(&self->q[0], DRAIN, 0));
+		EXPECT_TRUE(r == expected || (nth.hit && r == -ENOMEM));
+		after = query(&self->kfd, &self->q[0]);
+		EXPECT_EQ(r ? ACTIVE : PREEMPTED, after.queue_state);
+		still_alive(_metadata, self);
+		EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(expected, r);
+	finish(_metadata, self, 1);
+}
+
+KFD_TEST(fail_resume)
+{
+	struct kfd_ioctl_gpreempt_args before, after;
+	int r, failed = 0;
+	struct nth nth;
+
+	start(_metadata, self);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		before = query(&self->kfd, &self->q[0]);
+		WITH_FAULT(r, kfd_queue_resume(&self->q[0]));
+		after = query(&self->kfd, &self->q[0]);
+		EXPECT_EQ(before.resumes + !r, after.resumes);
+		EXPECT_EQ(before.preemptions, after.preemptions);
+		if (r) {
+			failed++;
+			EXPECT_TRUE(nth.hit);
+			EXPECT_EQ(-ENOMEM, r);
+			EXPECT_EQ(PREEMPTED, after.queue_state);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_IOCTL, after.queue_holder);
+		} else {
+			EXPECT_EQ(ACTIVE, after.queue_state);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_NONE, after.queue_holder);
+		}
+		still_alive(_metadata, self);
+		EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	EXPECT_TRUE(failed || kfd_no_hws());
+	finish(_metadata, self, 0);
+	finish(_metadata, self, 1);
+}
+
+/* Neither the request nor the way back from it gets any memory */
+KFD_TEST(all_fail)
+{
+	struct kfd_ioctl_gpreempt_args after;
+	int fd, i, r;
+
+	start(_metadata, self);
+	fd = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, put(FAILSLAB "task-filter", "Y"));
+	ASSERT_EQ(0, put(FAILSLAB "times", "-1"));
+	ASSERT_EQ(0, put(FAILSLAB "probability", "100"));
+	for (i = 0; i < 4; i++) {
+		if (i & 1)
+			EXPECT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		EXPECT_EQ(1, pwrite(fd, "1", 1, 0));
+		r = i & 1 ? kfd_queue_resume(&self->q[0]) :
+			    kfd_queue_preempt(&self->q[0], SAVE, 0);
+		EXPECT_EQ(1, pwrite(fd, "0", 1, 0));
+		EXPECT_EQ(kfd_no_hws() ? 0 : -ENOMEM, r);
+		after = query(&self->kfd, &self->q[0]);
+		EXPECT_EQ(!r == !(i & 1) ? PREEMPTED : ACTIVE, after.queue_state);
+		/* The next runlist brings everything back */
+		EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+		EXPECT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		still_alive(_metadata, self);
+		EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+		EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+	}
+	EXPECT_EQ(0, put(FAILSLAB "probability", "0"));
+	EXPECT_EQ(0, put(FAILSLAB "task-filter", "N"));
+	close(fd);
+	finish(_metadata, self, 0);
+	finish(_metadata, self, 1);
+}
+
+KFD_TEST(query_get_set)
+{
+	struct kfd_ioctl_gpreempt_args args;
+	struct nth nth;
+	__u64 value;
+	int r;
+
+	create(_metadata, self, 0, 7);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		WITH_FAULT(r, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+		EXPECT_TRUE(!r || (nth.hit && r == -ENOMEM));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	nth.n = 1;
+	do {
+		WITH_FAULT(r, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 4000 + nth.n));
+		EXPECT_TRUE(!r || (nth.hit && r == -ENOMEM));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	nth.n = 1;
+	do {
+		WITH_FAULT(r, kfd_gpreempt_get(&self->kfd, INTERVAL_US, &value));
+		EXPECT_TRUE(!r || (nth.hit && r == -ENOMEM));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	EXPECT_LT(4000, value);
+}
+
+/* On: it works or is off. Off, while it holds a queue: that is anybody's then */
+KFD_TEST(enable)
+{
+	struct kfd_ioctl_gpreempt_args after;
+	int r, failed = 0;
+	struct nth nth;
+	__u64 on;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	create(_metadata, self, 2, 12);
+	occupy(_metadata, self, 0);
+	occupy(_metadata, self, 1);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_COUNT, 100, 1));
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		WITH_FAULT(r, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
+		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, ENABLE, &on));
+		EXPECT_EQ(!r, on);
+		if (r) {
+			failed++;
+			EXPECT_TRUE(nth.hit);
+			EXPECT_EQ(-ENOMEM, r);
+		} else {
+			EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+		}
+		EXPECT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
+		EXPECT_EQ(ACTIVE, query(&self->kfd, &self->q[0]).queue_state);
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	EXPECT_LT(0, failed);
+
+	nth.n = 1;
+	failed = 0;
+	do {
+		ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
+		ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+		WITH_FAULT(r, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
+		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, ENABLE, &on));
+		EXPECT_EQ(0, on);
+		after = query(&self->kfd, &self->q[0]);
+		still_alive(_metadata, self);
+		if (r) {
+			failed++;
+			EXPECT_TRUE(nth.hit);
+			EXPECT_EQ(-ENOMEM, r);
+			EXPECT_EQ(PREEMPTED, after.queue_state);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_NOBODY, after.queue_holder);
+			EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+			after = query(&self->kfd, &self->q[0]);
+		}
+		EXPECT_EQ(ACTIVE, after.queue_state);
+		EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_NONE, after.queue_holder);
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	EXPECT_TRUE(failed || kfd_no_hws());
+	finish(_metadata, self, 1);
+	finish(_metadata, self, 0);
+}
+
+/* What cannot be put back when its holder's file is closed is anybody's */
+KFD_TEST(close_file)
+{
+	struct kfd_ioctl_gpreempt_args after;
+	struct kfd second = self->kfd;
+	int r, orphans = 0;
+	struct nth nth;
+
+	start(_metadata, self);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		second.fd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, second.fd);
+		self->q[0].kfd = &second;
+		ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		self->q[0].kfd = &self->kfd;
+		WITH_FAULT(r, close(second.fd));
+		EXPECT_EQ(0, r);
+		after = query(&self->kfd, &self->q[0]);
+		still_alive(_metadata, self);
+		if (after.queue_state == PREEMPTED) {
+			orphans++;
+			EXPECT_TRUE(nth.hit);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_NOBODY, after.queue_holder);
+			EXPECT_EQ(0, kfd_queue_resume(&self->q[0]));
+			after = query(&self->kfd, &self->q[0]);
+		}
+		EXPECT_EQ(ACTIVE, after.queue_state);
+		EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_NONE, after.queue_holder);
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_TRUE(orphans || kfd_no_hws());
+	finish(_metadata, self, 0);
+	finish(_metadata, self, 1);
+}
+
+static int open_monitor_nth(void)
+{
+	char path[300], comm[32];
+	struct dirent *e;
+	int fd = -1;
+	FILE *f;
+	DIR *d;
+
+	d = opendir("/proc");
+	while (d && fd < 0 && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%.200s/comm", e->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, "kfd_gpreempt/", 13)) {
+			snprintf(path, sizeof(path), "/proc/%.200s/fail-nth", e->d_name);
+			fd = open(path, O_RDWR | O_CLOEXEC);
+		}
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return fd;
+}
+
+/* A shortage passes: the monitor tries again, and stays on */
+KFD_TEST(monitor)
+{
+	struct nth nth = {};
+	int hits = 0;
+	__u64 on;
+
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	occupy(_metadata, self, 0);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_WAIT, 100, 1));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
+	nth.fd = open_monitor_nth();
+	ASSERT_LE(0, nth.fd);
+	/* Two for a preemption and a resume; some more for what there may be */
+	for (nth.n = 1; nth.n <= 6;) {
+		nth_begin(&nth);
+		*self->job[1].flag = 0;
+		kfd_job_submit(&self->job[1], &self->q[1]);
+		EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+		kfd_job_release(&self->job[1]);
+		ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+		EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+		nth_end(&nth);
+		hits += nth.hit;
+		EXPECT_EQ(0, kfd_job_wrong(&self->job[1], nth.n - 1));
+		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, ENABLE, &on));
+		EXPECT_EQ(1, on);
+	}
+	close(nth.fd);
+	EXPECT_TRUE(hits || kfd_no_hws());
+	finish(_metadata, self, 0);
+}
+
+TEST_HARNESS_MAIN
