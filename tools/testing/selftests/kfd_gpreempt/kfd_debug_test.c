@@ -18,6 +18,8 @@
 
 /* So long that it does not happen during a test */
 #define NEVER_MS	3600000
+/* Longer than saved waves may take to come back after a new runlist */
+#define HOLDOFF_US	300000
 
 #define MAX_ENTRIES	16
 
@@ -576,7 +578,7 @@ static void start_monitor(struct __test_metadata *_metadata, struct _test_data_k
 	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; i++)
 		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
 	self->monitor = true;
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US, 10000));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US, HOLDOFF_US));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, KFD_IOC_GPREEMPT_PARAM_STARVATION_MS, NEVER_MS));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, KFD_IOC_GPREEMPT_PARAM_ENABLE, 1));
 }

@@ -731,14 +731,16 @@ void kfd_gpreempt_check(struct device_queue_manager *dqm)
 #endif /* CONFIG_HSA_AMD_GPREEMPT_DEBUG */
 
 /* A queue that nobody wants off, and that could not be put back */
-static void orphan(struct queue *q, u32 holder)
+static void orphan(struct queue *q, u32 holder, int err)
 {
 	q->gpreempt.holders &= ~holder;
 	if (holder == KFD_GPREEMPT_HOLD_IOCTL)
 		q->gpreempt.file = NULL;
 	if (!q->gpreempt.holders)
 		q->gpreempt.holders = KFD_GPREEMPT_HOLD_NOBODY;
-	repair_later(q->device->dqm);
+	/* Each time-out holds the DQM lock for seconds: ask no more */
+	if (err != -ETIME)
+		repair_later(q->device->dqm);
 }
 
 /**
@@ -787,7 +789,7 @@ int kfd_gpreempt_release(struct device_queue_manager *dqm, u32 holder,
 				steps[i].err = device_err;
 			if (!steps[i].err)
 				continue;
-			orphan(steps[i].q, holder);
+			orphan(steps[i].q, holder, steps[i].err);
 			if (!r)
 				r = steps[i].err;
 		}
