@@ -445,7 +445,7 @@ static int open_monitor_nth(void)
 		f = fopen(path, "r");
 		if (!f)
 			continue;
-		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, "kfd_gpreempt/", 13)) {
+		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, "gpreempt/", 9)) {
 			snprintf(path, sizeof(path), "/proc/%.200s/fail-nth", e->d_name);
 			fd = open(path, O_RDWR | O_CLOEXEC);
 		}

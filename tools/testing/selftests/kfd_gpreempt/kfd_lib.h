@@ -16,7 +16,7 @@
 #include "../../kfd/gfx942_kernels.h"
 
 /* Far more than anything here takes, even emulated and with KASAN */
-#define KFD_TIMEOUT_MS		60000
+#define KFD_TIMEOUT_MS		200000
 
 #define KFD_MAX_XCC		8
 

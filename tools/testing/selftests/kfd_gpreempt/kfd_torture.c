@@ -879,6 +879,17 @@ static void let_go(struct worker *w, struct thread *threads)
 		}
 }
 
+/* The file of a process that exits is closed when its last mapping goes */
+static int resume_when_let_go(struct kfd_queue *q)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+	int r;
+
+	while ((r = kfd_queue_resume(q)) == -EBUSY && kfd_now_us() < end)
+		usleep(1000);
+	return r;
+}
+
 /* Nobody holds anything any more: all runs to its end */
 static void check(struct worker *w)
 {
@@ -892,7 +903,7 @@ static void check(struct worker *w)
 		wq->q.percent = 100;
 		r = kfd_queue_update(&wq->q);
 		if (!r)
-			r = kfd_queue_resume(&wq->q);
+			r = resume_when_let_go(&wq->q);
 		if (!r)
 			r = kfd_gpreempt_query(&w->kfd, &wq->q, &args);
 		if (r || args.queue_state != KFD_IOC_GPREEMPT_QUEUE_ACTIVE ||
