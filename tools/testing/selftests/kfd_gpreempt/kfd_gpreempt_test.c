@@ -424,7 +424,7 @@ KFD_TEST(many_cycles)
 		work[i].overlap = i & 1;
 		kfd_job_submit_n(&work[i], &self->q[i], 40);
 	}
-	for (n = 0; n < 100; n++) {
+	for (n = 0; n < 40; n++) {
 		i = rand() % 4;
 		ASSERT_EQ(0, off[i] ? kfd_queue_resume(&self->q[i]) :
 				      kfd_queue_preempt(&self->q[i], SAVE, 0));
