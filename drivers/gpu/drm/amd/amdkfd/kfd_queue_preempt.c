@@ -617,8 +617,8 @@ static int move_queues(struct device_queue_manager *dqm,
  * Return: 0, or an error that concerns all steps: -EIO if the device is not in
  * a state to move queues, -ETIME if it did not answer. It is then the err of
  * each step that needed anything. A step can also have what
- * kfd_gpreempt_can_preempt() says, or -ETIME: its queue did not drain, or does
- * not answer and is lost (without HWS) or reset (with).
+ * kfd_gpreempt_can_preempt() says, or -ETIME: its queue did not drain, or did
+ * not answer and is still active (without HWS) or was reset (with).
  */
 int kfd_gpreempt_execute(struct device_queue_manager *dqm,
 			 struct kfd_gpreempt_step *steps, unsigned int n)
