@@ -97,6 +97,17 @@ struct kfd_ioctl_resume_queue_args {
 #define KFD_IOC_GPREEMPT_PARAM_STARVATION_MS	3
 /* Length of that slice, in microseconds */
 #define KFD_IOC_GPREEMPT_PARAM_SLICE_US		4
+/* 0: levels wait for each other; 1: a preempted queue rises while it waits */
+#define KFD_IOC_GPREEMPT_PARAM_POLICY		5
+/* Milliseconds in which it rises by one level */
+#define KFD_IOC_GPREEMPT_PARAM_AGING_MS		6
+/*
+ * Microseconds after which a queue makes room for one of its level, when they
+ * cannot all be mapped at once; 0: never
+ */
+#define KFD_IOC_GPREEMPT_PARAM_TURN_US		7
+/* 1: nice values and users count besides the priorities of queues, 0: not */
+#define KFD_IOC_GPREEMPT_PARAM_RANK		8
 
 /* queue_id of QUERY for the device alone */
 #define KFD_IOC_GPREEMPT_NO_QUEUE		0xffffffffU
