@@ -86,6 +86,10 @@ struct kfd_ioctl_resume_queue_args {
 #define KFD_IOC_GPREEMPT_OP_GET			1
 /* Write a parameter of a device's monitor; needs CAP_SYS_ADMIN */
 #define KFD_IOC_GPREEMPT_OP_SET			2
+/* QUERY of the first compute queue whose ID is not smaller than the given one */
+#define KFD_IOC_GPREEMPT_OP_NEXT_QUEUE		3
+/* Find the first process with queues whose PID is larger than the given one */
+#define KFD_IOC_GPREEMPT_OP_NEXT_PID		4
 
 /* 1: the monitor preempts by priority, 0: it does not */
 #define KFD_IOC_GPREEMPT_PARAM_ENABLE		0
@@ -126,28 +130,67 @@ struct kfd_ioctl_resume_queue_args {
  */
 #define KFD_IOC_GPREEMPT_HOLDER_NOBODY		3
 
+/* flags of QUERY and NEXT_QUEUE: what takes more than a look at the driver */
+/* Read the pointers of the queue, for @queue_pending */
+#define KFD_IOC_GPREEMPT_READ_PENDING		0x1
+/* Read registers of all XCCs, for @queue_waves */
+#define KFD_IOC_GPREEMPT_READ_WAVES		0x2
+
+/* queue_flags */
+/* On the hardware, or in the runlist of the hardware's scheduler */
+#define KFD_IOC_GPREEMPT_QUEUE_RUNS		0x1
+/* AMDKFD_IOC_PREEMPT_QUEUE would not be refused for what it is */
+#define KFD_IOC_GPREEMPT_QUEUE_PREEMPTIBLE	0x2
+/* queue_pending was read */
+#define KFD_IOC_GPREEMPT_QUEUE_PENDING_KNOWN	0x4
+/* queue_waves was read */
+#define KFD_IOC_GPREEMPT_QUEUE_WAVES_KNOWN	0x8
+
 /**
  * struct kfd_ioctl_gpreempt_args - configuration, state and counters
  * @op: to KFD: KFD_IOC_GPREEMPT_OP_*
  * @gpu_id: to KFD: the device
  * @param: to KFD: KFD_IOC_GPREEMPT_PARAM_* for GET and SET, else zero
- * @queue_id: to KFD: one of the caller's queues on the device, or
- *	KFD_IOC_GPREEMPT_NO_QUEUE, for QUERY; else zero
- * @value: to KFD for SET, from KFD for GET, zero for QUERY; the unit is in the
+ * @queue_id: to KFD: a queue on the device, or KFD_IOC_GPREEMPT_NO_QUEUE, for
+ *	QUERY; where to begin for NEXT_QUEUE; else zero. From KFD: the queue
+ *	that NEXT_QUEUE found
+ * @value: to KFD for SET, from KFD for GET, else zero; the unit is in the
  *	parameter's name
- * @queue_state: from KFD: KFD_IOC_GPREEMPT_QUEUE_*
+ * @pid: to KFD: the process that owns the queue for QUERY and NEXT_QUEUE, as in
+ *	AMDKFD_IOC_PREEMPT_QUEUE; where to begin for NEXT_PID, 0 at first; else
+ *	zero. From KFD: the process that NEXT_PID found
+ * @flags: to KFD: KFD_IOC_GPREEMPT_READ_* for QUERY of a queue and NEXT_QUEUE,
+ *	else zero
+ * @queue_state: from KFD: KFD_IOC_GPREEMPT_QUEUE_ACTIVE to _RESUMING
  * @queue_holder: from KFD: KFD_IOC_GPREEMPT_HOLDER_*; IOCTL also if both hold it
+ * @queue_priority: from KFD: priority of the queue, 0 to 15
+ * @queue_flags: from KFD: KFD_IOC_GPREEMPT_QUEUE_RUNS to _WAVES_KNOWN
+ * @queue_waves: from KFD: its waves in flight, on all XCCs together, if known.
+ *	Saved ones are not in flight.
+ * @queue_pad: from KFD: zero
+ * @queue_pending: from KFD: what it has in its ring and has not started, in AQL
+ *	packets or, for a PM4 queue, dwords, if known. The process can have
+ *	written anything there; pointers that make no sense count as zero.
+ * @queue_since_ns: from KFD: time since the last preemption or resume, in
+ *	nanoseconds; 0 if @queue_preemptions is 0
  * @queue_preemptions: from KFD: times this queue was preempted
  * @preemptions: from KFD: preemptions of queues of the device
  * @resumes: from KFD: resumes of queues of the device
  * @ticks: from KFD: looks of the monitor at the queues
  * @inversions: from KFD: ticks that found a lower queue in a higher one's way
  *
- * Only QUERY writes the members after @value.
+ * Members from @queue_state on are written by QUERY and NEXT_QUEUE only.
+ *
+ * NEXT_PID and NEXT_QUEUE together visit all queues that the caller may
+ * preempt. A process that NEXT_PID found can have ended, or have executed
+ * another program: -ESRCH then is to be passed over. Queues of a process that
+ * has no PID in the caller's PID namespace are not found.
  *
  * Errors: -EINVAL unknown op, device, parameter or queue, value out of bounds,
- * or an unused member that is not zero; -EPERM SET without CAP_SYS_ADMIN;
- * -EOPNOTSUPP enable on a device that cannot save waves; -ENOMEM.
+ * or an unused member that is not zero; -EPERM SET without CAP_SYS_ADMIN, or
+ * not the caller's to look at; -ESRCH no such process, or it does not use KFD;
+ * -ENOENT no further queue or process; -EOPNOTSUPP enable on a device that
+ * cannot save waves; -ENOMEM.
  */
 struct kfd_ioctl_gpreempt_args {
 	__u32 op;
@@ -155,8 +198,16 @@ struct kfd_ioctl_gpreempt_args {
 	__u32 param;
 	__u32 queue_id;
 	__u64 value;
+	__u32 pid;
+	__u32 flags;
 	__u32 queue_state;
 	__u32 queue_holder;
+	__u32 queue_priority;
+	__u32 queue_flags;
+	__u32 queue_waves;
+	__u32 queue_pad;
+	__u64 queue_pending;
+	__u64 queue_since_ns;
 	__u64 queue_preemptions;
 	__u64 preemptions;
 	__u64 resumes;
