@@ -3,7 +3,11 @@
  * An inference service: requests arrive at random, whether or not the earlier
  * ones have been answered, and each is a chain of short dispatches that depend
  * on one another. Prints the latency of each, from its arrival to its answer.
+ *
+ * inference [REQUESTS MEAN_GAP_US [LIMIT_MS]]: stop LIMIT_MS after the last
+ * arrival, answered or not.
  */
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,8 +16,6 @@
 
 #include "demo.h"
 
-#define REQUESTS	100
-#define MEAN_GAP_US	1200000		/* between arrivals */
 #define DISPATCHES	50		/* in a request */
 #define WORKGROUPS	16		/* in a dispatch */
 #define LOOPS		(400000 / GFX942_LOOP_NS)	/* 50 times 400 us */
@@ -24,7 +26,10 @@ static struct demo_page *page;
 static struct kfd_signal *answered;	/* counts the requests down */
 static struct gfx942_kernarg *args;
 static __u32 *counters;
-static __u64 arrival[REQUESTS];		/* us */
+static unsigned int requests = 100;
+static unsigned int mean_gap_us = 1200000;	/* between arrivals */
+static __u64 limit_us = -1ull;			/* when to stop */
+static __u64 *arrival;				/* us */
 
 static void send_request(unsigned int request)
 {
@@ -49,7 +54,7 @@ static void *arrivals(void *unused)
 	struct timespec ts;
 	unsigned int i;
 
-	for (i = 0; i < REQUESTS; i++) {
+	for (i = 0; i < requests; i++) {
 		ts.tv_sec = arrival[i] / 1000000;
 		ts.tv_nsec = arrival[i] % 1000000 * 1000;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
@@ -59,60 +64,86 @@ static void *arrivals(void *unused)
 	return unused;
 }
 
+/* Return: when that was, or 0 if time was up */
 static __u64 wait_for_answer(struct kfd_event *event, unsigned int request)
 {
+	unsigned int ms = KFD_TIMEOUT_MS;
+	__u64 now;
 	int r;
 
-	while (__atomic_load_n(&answered->value, __ATOMIC_ACQUIRE) > REQUESTS - 1 - request) {
-		r = kfd_event_wait(&kfd, event, KFD_TIMEOUT_MS);
-		if (r)
+	while (__atomic_load_n(&answered->value, __ATOMIC_ACQUIRE) > requests - 1 - request) {
+		now = kfd_now_us();
+		if (now >= limit_us)
+			return 0;
+		if (limit_us - now < ms * 1000ull)
+			ms = (limit_us - now) / 1000 + 1;
+		r = kfd_event_wait(&kfd, event, ms);
+		if (r && (r != -ETIME || limit_us == -1ull))
 			demo_die(r, "waiting for an answer");
 	}
 	return kfd_now_us();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct kfd_ioctl_gpreempt_args stats;
-	__u64 latency[REQUESTS], now;
+	unsigned int i, answers, ring = 1;
 	struct kfd_event event;
+	__u64 *latency, now;
 	pthread_t thread;
-	unsigned int i;
 	int r;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 2) {
+		requests = atoi(argv[1]);
+		mean_gap_us = atoi(argv[2]);
+	}
+	arrival = calloc(2 * requests, sizeof(*arrival));
+	if (!arrival)
+		demo_die(ENOMEM, "arrivals");
+	latency = arrival + requests;
 	page = demo_page_map();
 	/* The ring holds all, so that an arrival never waits for a slot */
-	demo_open(&kfd, &queue, DEMO_INFERENCE_PRIORITY, 8192);
-	args = demo_alloc(&kfd, REQUESTS * DISPATCHES * sizeof(*args));
-	counters = demo_alloc(&kfd, REQUESTS * DISPATCHES * WORKGROUPS * sizeof(*counters));
+	while (ring < requests * DISPATCHES)
+		ring *= 2;
+	demo_open(&kfd, &queue, DEMO_INFERENCE_PRIORITY, ring);
+	args = demo_alloc(&kfd, requests * DISPATCHES * sizeof(*args));
+	counters = demo_alloc(&kfd, requests * DISPATCHES * WORKGROUPS * sizeof(*counters));
 	answered = demo_alloc(&kfd, sizeof(*answered));
 	answered->kind = 1;
-	answered->value = REQUESTS;
+	answered->value = requests;
 	r = kfd_event_create(&kfd, &event);
 	if (r)
 		demo_die(r, "creating an event");
 	kfd_event_attach(&kfd, &event, answered);
 
 	now = kfd_now_us();
-	for (i = 0; i < REQUESTS; i++) {
-		now += -log(demo_random()) * MEAN_GAP_US;
+	for (i = 0; i < requests; i++) {
+		now += -log(demo_random()) * mean_gap_us;
 		arrival[i] = now;
 	}
+	if (argc > 3)
+		limit_us = now + atoi(argv[3]) * 1000ull;
 	r = pthread_create(&thread, NULL, arrivals, NULL);
 	if (r)
 		demo_die(r, "pthread_create");
-	for (i = 0; i < REQUESTS; i++) {
-		latency[i] = wait_for_answer(&event, i) - arrival[i];
+	for (answers = 0; answers < requests; answers++) {
+		now = wait_for_answer(&event, answers);
+		if (!now)
+			break;
+		latency[answers] = now - arrival[answers];
 		__atomic_sub_fetch(&page->pending, 1, __ATOMIC_SEQ_CST);
-		if ((i + 1) % 10 == 0)
-			printf("answered %u of %u\n", i + 1, REQUESTS);
+		if ((answers + 1) % 10 == 0)
+			printf("answered %u of %u\n", answers + 1, requests);
 	}
 	pthread_join(thread, NULL);
 
-	for (i = 0; i < REQUESTS; i++)
+	for (i = 0; i < answers; i++)
 		printf("latency_us %llu\n", latency[i]);
-	demo_count("inference", counters, REQUESTS * DISPATCHES * WORKGROUPS);
+	/* They have waited for so long at least */
+	for (; i < requests; i++)
+		printf("unanswered_us %llu\n", limit_us - arrival[i]);
+	demo_count("inference", counters, answers * DISPATCHES * WORKGROUPS);
 	r = kfd_gpreempt_query(&kfd, NULL, &stats);
 	if (r)
 		demo_die(r, "AMDKFD_IOC_GPREEMPT");

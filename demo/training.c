@@ -4,6 +4,7 @@
  * runs dry, until SIGTERM.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ static struct gfx942_kernarg *args;
 static __u32 *counters;
 static struct kfd_signal *running;	/* dispatches not yet done */
 static unsigned int submitted;
+static __u64 off_us;			/* time off the hardware */
 static int stop;
 
 static void on_sigterm(int sig)
@@ -59,11 +61,30 @@ static void wait_for_one(struct kfd_event *event)
 		demo_die(r, "waiting for a dispatch");
 }
 
+/* A thread of its own adds up the time for which the queue is preempted */
+static void *watch_queue(void *unused)
+{
+	struct kfd_ioctl_gpreempt_args state;
+	__u64 now, last = kfd_now_us();
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		usleep(1000);
+		if (kfd_gpreempt_query(&kfd, &queue, &state))
+			break;
+		now = kfd_now_us();
+		if (state.queue_state == KFD_IOC_GPREEMPT_QUEUE_PREEMPTED)
+			off_us += now - last;
+		last = now;
+	}
+	return unused;
+}
+
 int main(void)
 {
 	struct demo_page *page = demo_page_map();
+	__u64 start, ms, done = 0, slot_ms = 0;
 	struct kfd_event event;
-	__u64 start, done = 0;
+	pthread_t thread;
 	__s64 depth;
 	size_t i;
 	int r;
@@ -84,6 +105,9 @@ int main(void)
 	/* Half as much again as the GPU holds */
 	depth = kfd.gpu.wave_slots / WORKGROUPS * 3 / 2;
 	start = kfd_now_us();
+	r = pthread_create(&thread, NULL, watch_queue, NULL);
+	if (r)
+		demo_die(r, "pthread_create");
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		if (outstanding() < depth) {
 			while (outstanding() < depth)
@@ -92,10 +116,17 @@ int main(void)
 		}
 		wait_for_one(&event);
 	}
-	for (i = 0; i < submitted * WORKGROUPS; i++)
-		done += __atomic_load_n(&counters[i], __ATOMIC_ACQUIRE);
-	printf("training ms %llu\ntraining workgroups %llu\n",
-	       (kfd_now_us() - start) / 1000, done);
+	ms = (kfd_now_us() - start) / 1000;
+	pthread_join(thread, NULL);
+	for (i = 0; i < submitted * WORKGROUPS; i++) {
+		if (!__atomic_load_n(&counters[i], __ATOMIC_ACQUIRE))
+			continue;
+		done++;
+		slot_ms += (__u64)args[i / WORKGROUPS].loops * GFX942_LOOP_NS / 1000000;
+	}
+	printf("training ms %llu\ntraining workgroups %llu\n", ms, done);
+	printf("training slot_ms %llu\ntraining slots %u\ntraining off_ms %llu\n", slot_ms,
+	       kfd.gpu.wave_slots, off_us / 1000);
 
 	while (outstanding())
 		wait_for_one(&event);
