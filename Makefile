@@ -3,6 +3,7 @@
 
 help:
 	@echo 'make demo      build everything, run the four demo runs, print the table'
+	@echo 'make bench     measure what preemption costs and gives (PARTS="tick load ...")'
 	@echo 'make check     build everything, run all tests'
 	@echo 'make tree      build/linux: Linux 6.12 with the series applied'
 	@echo 'make kernel    the normal kernel and the mock GPU (FLAVOUR=debug: the debug one)'
@@ -25,6 +26,10 @@ export:
 demo: tree
 	@scripts/kernel normal
 	@demo/run
+
+bench: tree
+	@scripts/kernel normal
+	@bench/run $(PARTS)
 
 check: tree
 	@scripts/prepare
@@ -49,4 +54,4 @@ vm-shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help tree kernel export demo check mutants torture vm-shell clean
+.PHONY: help tree kernel export demo bench check mutants torture vm-shell clean
