@@ -12,8 +12,8 @@ set grid xtics ytics lc rgb "#dddddd" lt 1
 set border 3 lc rgb "#666666"
 set tics nomirror
 set key outside right center Left reverse samplen 3 spacing 1.3
-plot "load-stock.dat" using 1:3 with linespoints lw 2.5 pt 7 lc rgb "#d55e00" title "stock, p99", \
-     "load-stock.dat" using 1:2 with linespoints lw 2.5 pt 6 dt 2 lc rgb "#d55e00" title "stock, p50", \
+plot "load-stock.dat" using 1:3 with linespoints lw 2.5 pt 7 lc rgb "#d55e00" title "stock, p99, and growing", \
+     "load-stock.dat" using 1:2 with linespoints lw 2.5 pt 6 dt 2 lc rgb "#d55e00" title "stock, p50, and growing", \
      "load-userspace.dat" using 1:3 with linespoints lw 5 pt 7 lc rgb "#f0c060" title "user space, p99", \
      "load-userspace.dat" using 1:2 with linespoints lw 5 pt 6 dt 2 lc rgb "#f0c060" title "user space, p50", \
      "load-gpreempt.dat" using 1:3 with linespoints lw 2.5 pt 7 lc rgb "#0060a0" title "GPREEMPT, p99", \
