@@ -371,7 +371,7 @@ struct mock_hw {
 	u32 kiq_wptr[MOCK_MAX_XCC];	/* written in atomic context */
 	u32 kiq_ring[MOCK_MAX_XCC][64];
 	DECLARE_HASHTABLE(shadow, 10);
-	u8 *buf;			/* a page to gather records in */
+	u8 *buf;			/* a page to gather records in, one for the stack */
 	u32 *reg_base;			/* what adev->reg_offset[] points to */
 	struct kmem_cache *batches;
 	struct kmem_cache *dispatches;
@@ -415,6 +415,7 @@ void mock_event_arm(struct mock_hw *hw, struct mock_event *ev, u64 when,
 void mock_event_cancel(struct mock_hw *hw, struct mock_event *ev);
 void mock_hw_catch_up(struct mock_hw *hw);
 void mock_hw_kick(struct mock_hw *hw);
+void mock_hw_begin(struct mock_hw *hw);
 void mock_hw_lock(struct mock_hw *hw);
 void mock_hw_unlock(struct mock_hw *hw);
 
@@ -470,10 +471,10 @@ enum { DEQUEUE_DRAIN = 1, DEQUEUE_RESET = 2, DEQUEUE_SAVE = 3 };
 /* hw_check.c */
 void mock_check_map(struct mock_hw *hw, struct mock_hqd *h);
 void mock_check_restored(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
-			 u32 sum);
+			 u64 sum);
 u64 mock_in_flight(struct mock_hw *hw);
 void mock_check_saved(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
-		      u32 sum);
+		      u64 sum);
 void mock_check_gart_gone(struct mock_hw *hw, u64 va, size_t len);
 void mock_check_counts(struct mock_hw *hw, const char *when);
 void mock_check_fini(struct mock_hw *hw);

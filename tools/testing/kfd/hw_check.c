@@ -57,7 +57,7 @@ struct mock_shadow {
 	bool saved;
 	u32 field[ARRAY_SIZE(fields)];
 	u32 groups;
-	u32 sum;
+	u64 sum;
 };
 
 static struct mock_shadow *shadow_find(struct mock_hw *hw, u64 mqd)
@@ -207,7 +207,7 @@ void mock_check_map(struct mock_hw *hw, struct mock_hqd *h)
  * @sum: of what was read
  */
 void mock_check_restored(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
-			 u32 sum)
+			 u64 sum)
 {
 	struct mock_queue *q = h->q;
 	struct mock_shadow *s;
@@ -224,7 +224,7 @@ void mock_check_restored(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
 				       q->pasid, q->doorbell, h->xcc, known, groups);
 		else if (sum != s->sum)
 			mock_violation(hw->md,
-				       "pasid %u doorbell %x xcc %u: saved waves changed, sum %x, was %x",
+				       "pasid %u doorbell %x xcc %u: saved waves changed, sum %llx, was %llx",
 				       q->pasid, q->doorbell, h->xcc, sum, s->sum);
 		s->saved = false;
 		s->groups = 0;
@@ -242,7 +242,7 @@ void mock_check_restored(struct mock_hw *hw, struct mock_hqd *h, u32 groups,
  * @groups: saved workgroups
  * @sum: of what was written
  */
-void mock_check_saved(struct mock_hw *hw, struct mock_hqd *h, u32 groups, u32 sum)
+void mock_check_saved(struct mock_hw *hw, struct mock_hqd *h, u32 groups, u64 sum)
 {
 	struct mock_shadow *s;
 	u32 i;

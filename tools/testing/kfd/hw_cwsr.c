@@ -9,7 +9,7 @@
  * to cp_hqd_wg_state_offset (kfd_mqd_manager_v9.c, get_wave_state()).
  */
 
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include "hw.h"
 #include "gc/gc_9_4_3_sh_mask.h"
 
@@ -39,6 +39,7 @@ struct mock_entry {
 };
 
 #define ENTRY_VALID	0x80000000
+#define ENTRIES		(PAGE_SIZE / sizeof(struct mock_entry))
 
 #define PACKET_DWORDS	(AQL_PACKET_SIZE / 4)
 
@@ -47,6 +48,16 @@ struct mock_entry {
  * kfd_context_save_area_header; the stack may not grow into it.
  */
 #define STACK_RESERVED	40
+
+/* Of what is saved, in order; a real hash would cost more than all else */
+static u64 sum_up(const void *data, size_t len, u64 sum)
+{
+	const u64 *p = data, *end = data + len;
+
+	for (; p < end; p++)
+		sum = rol64(sum ^ *p, 29) * GOLDEN_RATIO_64;
+	return sum;
+}
 
 /* User data registers hold the AQL packet of the dispatch being launched. */
 static u32 *user_data(struct mock_hqd *h)
@@ -227,12 +238,13 @@ static u32 restore_waves(struct mock_hw *hw, struct mock_hqd *h)
 	u32 top = HQD_REG(h, cp_hqd_cntl_stack_size);
 	u32 low = HQD_REG(h, cp_hqd_cntl_stack_offset);
 	u32 pos = top, end = HQD_REG(h, cp_hqd_wg_state_offset);
-	u32 groups = 0, waves = 0, sum = 0, n, i, w;
+	u32 groups = 0, waves = 0, n, i, w;
 	struct mock_record *r = (void *)hw->buf;
 	struct mock_queue *q = h->q;
 	struct mock_batch *last = NULL;
 	struct mock_entry e;
 	const char *bad = NULL;
+	u64 sum = 0;
 
 	while (pos < end && !bad) {
 		n = min_t(u32, RECORDS, (end - pos) / sizeof(*r));
@@ -244,7 +256,7 @@ static u32 restore_waves(struct mock_hw *hw, struct mock_hqd *h)
 			mock_vm_fault(hw, q, area + pos, false, "saved waves");
 			break;
 		}
-		sum = jhash(r, n * sizeof(*r), sum);
+		sum = sum_up(r, n * sizeof(*r), sum);
 		for (i = 0; i < n && !bad; i++) {
 			if (r[i].magic != RECORD_MAGIC || r[i].groups > 1) {
 				bad = "the wave state is not what was saved";
@@ -261,7 +273,7 @@ static u32 restore_waves(struct mock_hw *hw, struct mock_hqd *h)
 					   e.group != r[i].group) {
 					bad = "the control stack is not what was saved";
 				}
-				sum = jhash(&e, sizeof(e), sum);
+				sum = sum_up(&e, sizeof(e), sum);
 			}
 			if (bad)
 				break;
@@ -346,22 +358,68 @@ struct saver {
 	struct mock_hw *hw;
 	struct mock_hqd *h;
 	u32 n;			/* records gathered */
+	u32 entries;		/* of the control stack, gathered */
 	u32 pos;		/* where they go */
 	u32 top;		/* of the control stack */
-	u32 sum;
+	u64 sum;
 	u32 groups;
 	u32 waves;
 	bool failed;
 };
 
+/* The stack grows down, and so do the entries in the second page of the buffer */
+static struct mock_entry *stack_buf(struct saver *s)
+{
+	return (struct mock_entry *)(s->hw->buf + PAGE_SIZE) + ENTRIES - s->entries;
+}
+
+static void stack_bad(struct saver *s, const char *what)
+{
+	struct mock_queue *q = s->h->q;
+
+	mock_violation(s->hw->md, "pasid %u doorbell %x xcc %u: %s", q->pasid,
+		       q->doorbell, s->h->xcc, what);
+	s->failed = true;
+}
+
+static void stack_flush(struct saver *s)
+{
+	u64 stack = HQD_REG64(s->h, cp_mqd_base_addr) + PAGE_SIZE;
+	u32 len = s->entries * sizeof(struct mock_entry);
+
+	if (!s->failed && len &&
+	    mock_mem_write(&s->hw->md->gart, stack + s->top, stack_buf(s), len))
+		stack_bad(s, "no control stack");
+	s->hw->stats.saved_bytes += len;
+	s->entries = 0;
+}
+
+static void save_wave(struct saver *s, u32 wave, u32 group)
+{
+	struct mock_entry *e;
+
+	if (s->entries == ENTRIES)
+		stack_flush(s);
+	if (s->failed)
+		return;
+	if (s->top < STACK_RESERVED + sizeof(*e)) {
+		stack_bad(s, "control stack overflows");
+		return;
+	}
+	s->top -= sizeof(*e);
+	s->entries++;
+	e = stack_buf(s);
+	e->wave = ENTRY_VALID | wave;
+	e->group = group;
+	s->sum = sum_up(e, sizeof(*e), s->sum);
+}
+
 static void save_flush(struct saver *s)
 {
 	u64 area = HQD_REG64(s->h, cp_hqd_ctx_save_base_addr);
 	struct mock_record *r = (void *)s->hw->buf;
-	u32 top = s->top, i, w, len = s->n * sizeof(*r);
+	u32 i, w, len = s->n * sizeof(*r);
 	struct mock_queue *q = s->h->q;
-	struct mock_entry e;
-	u64 stack;
 
 	if (!s->n)
 		return;
@@ -377,34 +435,13 @@ static void save_flush(struct saver *s)
 		s->failed = true;
 		return;
 	}
+	s->hw->stats.saved_bytes += len;
 	s->pos += len;
-	s->sum = jhash(r, len, s->sum);
-	stack = HQD_REG64(s->h, cp_mqd_base_addr) + PAGE_SIZE;
-	for (i = 0; i < s->n; i++) {
-		for (w = 0; w < max(r[i].waves, 1U); w++) {
-			if (top < STACK_RESERVED + sizeof(e)) {
-				mock_violation(s->hw->md,
-					       "pasid %u doorbell %x xcc %u: control stack overflows",
-					       q->pasid, q->doorbell, s->h->xcc);
-				s->failed = true;
-				return;
-			}
-			top -= sizeof(e);
-			e.wave = ENTRY_VALID | w;
-			e.group = r[i].group;
-			if (mock_mem_write(&s->hw->md->gart, stack + top, &e,
-					   sizeof(e))) {
-				mock_violation(s->hw->md,
-					       "pasid %u doorbell %x xcc %u: no control stack",
-					       q->pasid, q->doorbell, s->h->xcc);
-				s->failed = true;
-				return;
-			}
-			s->sum = jhash(&e, sizeof(e), s->sum);
-		}
-	}
-	s->hw->stats.saved_bytes += len + s->top - top;
-	s->top = top;
+	s->sum = sum_up(r, len, s->sum);
+	for (i = 0; i < s->n && !s->failed; i++)
+		for (w = 0; w < max(r[i].waves, 1U); w++)
+			save_wave(s, w, r[i].group);
+	stack_flush(s);
 	s->n = 0;
 }
 
@@ -464,7 +501,7 @@ static void drop_list(struct mock_hw *hw, struct list_head *list)
 		mock_batch_free(hw, b);
 }
 
-static void save_waves(struct mock_hw *hw, struct mock_hqd *h, u32 *groups, u32 *sum)
+static void save_waves(struct mock_hw *hw, struct mock_hqd *h, u32 *groups, u64 *sum)
 {
 	u32 size = HQD_REG(h, cp_hqd_cntl_stack_size);
 	struct saver s = { .hw = hw, .h = h, .pos = size, .top = size };
@@ -533,7 +570,8 @@ static void hqd_forget(struct mock_hw *hw, struct mock_hqd *h)
 static void hqd_off(struct mock_hw *hw, struct mock_hqd *h)
 {
 	struct mock_queue *q = h->q;
-	u32 groups = 0, sum = 0;
+	u32 groups = 0;
+	u64 sum = 0;
 
 	mock_event_cancel(hw, &h->ev);
 	mock_hqd_refresh(h);

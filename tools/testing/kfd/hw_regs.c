@@ -298,7 +298,7 @@ void amdgpu_device_wreg(struct amdgpu_device *adev, uint32_t reg, uint32_t v,
 		mutex_unlock(&hw->lock);
 		return;
 	}
-	mock_hw_catch_up(hw);
+	mock_hw_begin(hw);
 	if (reg >= SDMA_BASE) {
 		r = sdma_reg(hw, reg);
 		if (r)

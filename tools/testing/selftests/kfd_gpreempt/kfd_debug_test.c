@@ -575,7 +575,7 @@ static void start_monitor(struct __test_metadata *_metadata, struct _test_data_k
 {
 	__u32 i;
 
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; i++)
+	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
 		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
 	self->monitor = true;
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US, HOLDOFF_US));

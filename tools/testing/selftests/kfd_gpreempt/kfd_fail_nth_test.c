@@ -65,7 +65,7 @@ FIXTURE_SETUP(kfd)
 		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
 	if (!kfd_module_param("cwsr_enable", 1))
 		SKIP(return, "the waves of a queue cannot be saved");
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; i++)
+	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
 		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
 	self->monitor = true;
@@ -334,6 +334,36 @@ KFD_TEST(query_get_set)
 	} while (nth.hit && nth.n < MAX_NTH);
 	EXPECT_EQ(0, r);
 	EXPECT_LT(4000, value);
+}
+
+#define READ_ALL (KFD_IOC_GPREEMPT_READ_PENDING | KFD_IOC_GPREEMPT_READ_WAVES)
+
+/* The query that reads registers, and the walk over queues and processes */
+KFD_TEST(query_all)
+{
+	struct kfd_ioctl_gpreempt_args args;
+	int r, failed = 0;
+	struct nth nth;
+
+	create(_metadata, self, 0, 7);
+	occupy(_metadata, self, 0);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		WITH_FAULT(r, kfd_gpreempt_next_queue(&self->kfd, 0, 0, READ_ALL, &args));
+		failed += !!r;
+		EXPECT_TRUE(!r || (nth.hit && r == -ENOMEM));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(0, r);
+	EXPECT_EQ(100, args.queue_waves);
+	/* The mock and a real device know the waves, and need memory for it */
+	EXPECT_LT(0, failed);
+	nth.n = 1;
+	do {
+		WITH_FAULT(r, kfd_gpreempt_next_pid(&self->kfd, 0));
+		EXPECT_TRUE(r == getpid() || (nth.hit && r == -ENOMEM));
+	} while (nth.hit && nth.n < MAX_NTH);
+	EXPECT_EQ(getpid(), r);
+	finish(_metadata, self, 0);
 }
 
 /* On: it works or is off. Off, while it holds a queue: that is anybody's then */

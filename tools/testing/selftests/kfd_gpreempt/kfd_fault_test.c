@@ -83,7 +83,7 @@ FIXTURE_SETUP(kfd)
 		SKIP(return, "the waves of a queue cannot be saved");
 	no_faults();
 	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; i++)
+	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
 		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
 	self->monitor = true;

@@ -132,6 +132,95 @@ KFD_TEST(other_process)
 	EXPECT_EQ(-ESRCH, kfd_preempt(&self->kfd, pid, s->value[QUEUE], SAVE, 0));
 }
 
+#define PENDING_KNOWN	KFD_IOC_GPREEMPT_QUEUE_PENDING_KNOWN
+#define READ_ALL	(KFD_IOC_GPREEMPT_READ_PENDING | KFD_IOC_GPREEMPT_READ_WAVES)
+
+/* What a policy in user space sees of another process, and of its memory */
+static void looked_at(struct shared *s)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = 11 };
+	struct kfd_queue q;
+	struct kfd_job job, more;
+	struct kfd kfd;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, &opts));
+	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, WORKGROUPS, 1));
+	CHILD_CHECK(!kfd_job_init(&kfd, &more, GFX942_COUNT, WORKGROUPS, 1));
+	kfd_job_submit(&job, &q);
+	CHILD_CHECK(!wait_launched(&q, 1));
+	s->value[QUEUE] = q.id;
+	set_step(s, 1);
+	CHILD_CHECK(wait_step(s, 2));
+	kfd_job_submit_n(&more, &q, 5);
+	set_step(s, 3);
+	CHILD_CHECK(wait_step(s, 4));
+	CHILD_CHECK(!mprotect(q.ptrs.cpu, 4096, PROT_NONE));
+	set_step(s, 5);
+	CHILD_CHECK(wait_step(s, 6));
+	CHILD_CHECK(!mprotect(q.ptrs.cpu, 4096, PROT_READ | PROT_WRITE));
+	kfd_job_release(&job);
+	CHILD_CHECK(!kfd_job_wait(&more, KFD_TIMEOUT_MS));
+	CHILD_CHECK(!kfd_job_wrong(&job, 1));
+	CHILD_CHECK(!kfd_job_wrong(&more, 5));
+}
+
+KFD_TEST(query_other_process)
+{
+	struct kfd_ioctl_gpreempt_args a;
+	struct kfd *kfd = &self->kfd;
+	struct shared *s = shared_page();
+	__u32 id;
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(-ENOENT, kfd_gpreempt_next_pid(kfd, 0));
+	pid = start_child(kfd, looked_at, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	/* The test has no queue yet, and does not count */
+	ASSERT_EQ(pid, kfd_gpreempt_next_pid(kfd, 0));
+	EXPECT_EQ(-ENOENT, kfd_gpreempt_next_pid(kfd, pid));
+	EXPECT_EQ(pid, kfd_gpreempt_next_pid(kfd, pid - 1));
+	start_waiting(_metadata, self, 0);
+	EXPECT_EQ(getpid() < pid ? getpid() : pid, kfd_gpreempt_next_pid(kfd, 0));
+	EXPECT_EQ(-ESRCH, kfd_gpreempt_query_of(kfd, 4194304, 0, 0, &a));
+	EXPECT_EQ(-ESRCH, kfd_gpreempt_next_queue(kfd, 4194304, 0, 0, &a));
+
+	ASSERT_EQ(0, kfd_gpreempt_next_queue(kfd, pid, 0, READ_ALL, &a));
+	id = a.queue_id;
+	EXPECT_EQ(s->value[QUEUE], id);
+	EXPECT_EQ(11, a.queue_priority);
+	EXPECT_EQ(WORKGROUPS, a.queue_waves);
+	EXPECT_NE(0, a.queue_flags & PENDING_KNOWN);
+	EXPECT_EQ(0, a.queue_pending);
+	EXPECT_EQ(-ENOENT, kfd_gpreempt_next_queue(kfd, pid, id + 1, 0, &a));
+	EXPECT_EQ(-EINVAL, kfd_gpreempt_query_of(kfd, pid, id + 1, 0, &a));
+
+	ASSERT_EQ(0, kfd_preempt(kfd, pid, id, SAVE, 0));
+	set_step(s, 2);
+	ASSERT_TRUE(wait_step(s, 3));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, pid, id, READ_ALL, &a));
+	EXPECT_EQ(PREEMPTED, (int)a.queue_state);
+	EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_IOCTL, a.queue_holder);
+	EXPECT_EQ(5, a.queue_pending);
+	EXPECT_EQ(0, a.queue_waves);
+	EXPECT_EQ(1, a.queue_preemptions);
+	EXPECT_LT(0, a.queue_since_ns);
+	/* Memory that is not there is not waited for */
+	set_step(s, 4);
+	ASSERT_TRUE(wait_step(s, 5));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, pid, id, READ_ALL, &a));
+	EXPECT_EQ(0, a.queue_flags & PENDING_KNOWN);
+	EXPECT_EQ(0, a.queue_pending);
+	set_step(s, 6);
+	ASSERT_EQ(0, kfd_resume(kfd, pid, id));
+	EXPECT_TRUE(end_child(pid));
+	EXPECT_EQ(-ESRCH, kfd_gpreempt_query_of(kfd, pid, id, 0, &a));
+	EXPECT_EQ(getpid(), kfd_gpreempt_next_pid(kfd, 0));
+	finish_waiting(_metadata, self, 0);
+}
+
 KFD_TEST(no_such_process)
 {
 	struct shared *s = shared_page();
@@ -193,8 +282,20 @@ static bool drop_all_but_nice(void)
 /* Somebody with another uid, of a kind that s->stop tells */
 enum { STRANGER = 1, SAME_USER, MAY_RENICE };
 
+/* Is the process found by walking over all? */
+static bool sees(struct kfd *kfd, pid_t pid)
+{
+	pid_t found = 0;
+
+	while ((found = kfd_gpreempt_next_pid(kfd, found)) > 0)
+		if (found == pid)
+			return true;
+	return false;
+}
+
 static void somebody(struct shared *s)
 {
+	struct kfd_ioctl_gpreempt_args args;
 	int kind = s->stop;
 	pid_t pid = s->value[PID];
 	__u32 queue = s->value[QUEUE];
@@ -214,7 +315,18 @@ static void somebody(struct shared *s)
 		CHILD_CHECK(kfd_preempt(&kfd, pid, queue, SAVE, 0) == -EPERM);
 		CHILD_CHECK(kfd_preempt(&kfd, pid, 77, SAVE, 0) == -EPERM);
 		CHILD_CHECK(kfd_resume(&kfd, pid, queue) == -EPERM);
+		CHILD_CHECK(kfd_gpreempt_query_of(&kfd, pid, queue, 0, &args) == -EPERM);
+		CHILD_CHECK(kfd_gpreempt_query_of(&kfd, pid, 77, 0, &args) == -EPERM);
+		CHILD_CHECK(kfd_gpreempt_next_queue(&kfd, pid, 0, 0, &args) == -EPERM);
+		CHILD_CHECK(!sees(&kfd, pid));
+		CHILD_CHECK(kfd_gpreempt_next_pid(&kfd, 0) == -ENOENT);
 	} else {
+		CHILD_CHECK(!kfd_gpreempt_query_of(&kfd, pid, queue, 0, &args));
+		CHILD_CHECK(args.queue_state == ACTIVE);
+		CHILD_CHECK(kfd_gpreempt_query_of(&kfd, pid, 77, 0, &args) == -EINVAL);
+		CHILD_CHECK(!kfd_gpreempt_next_queue(&kfd, pid, 0, 0, &args));
+		CHILD_CHECK(args.queue_id == queue);
+		CHILD_CHECK(sees(&kfd, pid));
 		CHILD_CHECK(!kfd_preempt(&kfd, pid, queue, SAVE, 0));
 		CHILD_CHECK(!kfd_resume(&kfd, pid, queue));
 		CHILD_CHECK(!kfd_preempt(&kfd, pid, queue, SAVE, 0));
@@ -262,6 +374,8 @@ KFD_TEST(permissions)
 
 static void in_namespace(struct shared *s)
 {
+	struct kfd_ioctl_gpreempt_args args;
+	struct kfd_queue q;
 	struct kfd kfd;
 
 	/* The first process of the namespace: pid 1 is itself */
@@ -270,6 +384,15 @@ static void in_namespace(struct shared *s)
 	CHILD_CHECK(kfd_preempt(&kfd, s->value[PID], s->value[QUEUE], SAVE, 0) == -ESRCH);
 	CHILD_CHECK(kfd_resume(&kfd, s->value[PID], s->value[QUEUE]) == -ESRCH);
 	CHILD_CHECK(kfd_preempt(&kfd, 1, 0, SAVE, 0) == -EINVAL);
+	CHILD_CHECK(kfd_gpreempt_query_of(&kfd, s->value[PID], s->value[QUEUE], 0, &args) ==
+		    -ESRCH);
+	CHILD_CHECK(kfd_gpreempt_next_queue(&kfd, s->value[PID], 0, 0, &args) == -ESRCH);
+	CHILD_CHECK(kfd_gpreempt_next_pid(&kfd, 0) == -ENOENT);
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, NULL));
+	CHILD_CHECK(kfd_gpreempt_next_pid(&kfd, 0) == 1);
+	CHILD_CHECK(kfd_gpreempt_next_pid(&kfd, 1) == -ENOENT);
+	CHILD_CHECK(!kfd_gpreempt_next_queue(&kfd, 1, 0, 0, &args));
+	CHILD_CHECK(args.queue_id == q.id);
 }
 
 /* A pid is what the caller's namespace calls a process; outer ones have none */

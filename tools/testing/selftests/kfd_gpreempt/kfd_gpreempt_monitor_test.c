@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
@@ -18,6 +19,10 @@
 #define HOLDOFF_US	KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US
 #define STARVATION_MS	KFD_IOC_GPREEMPT_PARAM_STARVATION_MS
 #define SLICE_US	KFD_IOC_GPREEMPT_PARAM_SLICE_US
+#define POLICY		KFD_IOC_GPREEMPT_PARAM_POLICY
+#define AGING_MS	KFD_IOC_GPREEMPT_PARAM_AGING_MS
+#define TURN_US		KFD_IOC_GPREEMPT_PARAM_TURN_US
+#define RANK		KFD_IOC_GPREEMPT_PARAM_RANK
 
 #define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
 #define PREEMPTED	KFD_IOC_GPREEMPT_QUEUE_PREEMPTED
@@ -39,7 +44,7 @@ FIXTURE_SETUP(kfd)
 		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
 	if (!kfd_module_param("cwsr_enable", 1))
 		SKIP(return, "the waves of a queue cannot be saved");
-	for (i = 0; i <= SLICE_US; i++)
+	for (i = 0; i <= RANK; i++)
 		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
 	if (kfd_gpreempt_set(&self->kfd, ENABLE, 1) == -EPERM)
 		SKIP(return, "needs CAP_SYS_ADMIN");
@@ -49,6 +54,9 @@ FIXTURE_SETUP(kfd)
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 10000));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, NEVER_MS));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 10000));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, RANK, 1));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, POLICY, 0));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, TURN_US, 0));
 }
 
 static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
@@ -505,6 +513,7 @@ KFD_TEST(one_runlist)
 /* While the high one never ends, the low one gets its slices */
 KFD_TEST(starvation)
 {
+	struct kfd_ioctl_gpreempt_args args;
 	struct kfd_job *low = &self->job[0];
 
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, 50));
@@ -512,19 +521,47 @@ KFD_TEST(starvation)
 	create(_metadata, self, 0, 3);
 	create(_metadata, self, 1, 12);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, low, GFX942_COUNT, 200, LOOPS_MS(60)));
-	kfd_job_submit(low, &self->q[0]);
-	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
 	occupy(_metadata, self, 1, 100);
-	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, wait_launched(&self->q[1], 1));
+	kfd_job_submit(low, &self->q[0]);
+	ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(low, 1));
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+	EXPECT_LE(1, args.queue_preemptions);
+	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+	finish(_metadata, self, 1);
+}
+
+/* It does not get to its limit, but rises to the high one, and runs beside it */
+KFD_TEST(aging)
+{
+	struct kfd_job *low = &self->job[0];
+	struct kfd_ioctl_gpreempt_args args;
+
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, POLICY, 1));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, AGING_MS, 5));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 1000000));
+	create(_metadata, self, 0, 3);
+	create(_metadata, self, 1, 12);
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, low, GFX942_COUNT, 200, LOOPS_MS(60)));
+	occupy(_metadata, self, 1, 100);
+	ASSERT_EQ(0, wait_launched(&self->q[1], 1));
+	kfd_job_submit(low, &self->q[0]);
 	ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
 	EXPECT_EQ(0, kfd_job_wrong(low, 1));
 	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
+	/* A slice was enough, and the high one never had to go */
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+	EXPECT_EQ(1, args.queue_preemptions);
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[1], &args));
+	EXPECT_EQ(0, args.queue_preemptions);
 	finish(_metadata, self, 1);
 }
 
 /* Also if that one would take all there is, and more */
 KFD_TEST(starvation_full)
 {
+	struct kfd_ioctl_gpreempt_args args;
 	struct kfd_job *low = &self->job[0];
 
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, 50));
@@ -532,12 +569,13 @@ KFD_TEST(starvation_full)
 	create(_metadata, self, 0, 3);
 	create(_metadata, self, 1, 12);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, low, GFX942_COUNT, 200, LOOPS_MS(60)));
-	kfd_job_submit(low, &self->q[0]);
-	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
 	occupy(_metadata, self, 1, 2 * self->kfd.gpu.wave_slots);
-	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, wait_launched(&self->q[1], 1));
+	kfd_job_submit(low, &self->q[0]);
 	ASSERT_EQ(0, kfd_job_wait(low, KFD_TIMEOUT_MS));
 	EXPECT_EQ(0, kfd_job_wrong(low, 1));
+	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
+	EXPECT_LE(1, args.queue_preemptions);
 	EXPECT_EQ(0, kfd_job_sum(&self->job[1]));
 	EXPECT_TRUE(wait_state(&self->q[1], ACTIVE));
 	finish(_metadata, self, 1);
@@ -600,7 +638,9 @@ KFD_TEST(bounds)
 		{ ENABLE, 2 }, { ENABLE, ~0ull },
 		{ INTERVAL_US, 0 }, { INTERVAL_US, ~0ull }, { INTERVAL_US, 1ull << 32 | 5000 },
 		{ HOLDOFF_US, ~0ull }, { STARVATION_MS, 0 }, { STARVATION_MS, ~0ull },
-		{ SLICE_US, 0 }, { SLICE_US, ~0ull }, { 5, 1 }, { 0xffffffff, 1 },
+		{ SLICE_US, 0 }, { SLICE_US, ~0ull }, { POLICY, 2 }, { AGING_MS, 0 },
+		{ AGING_MS, ~0ull }, { TURN_US, 1 }, { TURN_US, ~0ull }, { RANK, 2 },
+		{ RANK + 1, 1 }, { 0xffffffff, 1 },
 	};
 	__u64 value;
 	unsigned int i;
@@ -980,6 +1020,189 @@ KFD_TEST(suspend)
 	finish(_metadata, self, 0);
 	prepare(_metadata, self);
 	served(_metadata, self);
+}
+
+/* A program that knows nothing of priorities; value[0]: uid, value[1]: priority or 0 */
+static void plain_child(struct shared *s)
+{
+	struct kfd_queue_opts opts = {
+		.has_priority = s->value[1], .priority = s->value[1],
+	};
+	struct kfd_queue q;
+	struct kfd_job job;
+	struct kfd kfd;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	if (s->value[0])
+		CHILD_CHECK(!setresuid(s->value[0], s->value[0], s->value[0]));
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, &opts));
+	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, 100, 1));
+	kfd_job_submit(&job, &q);
+	set_step(s, 1);
+	while (get_step(s) < 2) {
+		__atomic_store_n(&s->value[2], queue_state(&q), __ATOMIC_RELEASE);
+		usleep(1000);
+	}
+	kfd_job_release(&job);
+	CHILD_CHECK(!kfd_job_wait(&job, KFD_TIMEOUT_MS));
+	CHILD_CHECK(!kfd_job_wrong(&job, 1));
+}
+
+static bool wait_child_state(struct shared *s, __u64 state)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+
+	while (__atomic_load_n(&s->value[2], __ATOMIC_ACQUIRE) != state) {
+		if (kfd_now_us() > end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+/* Two identical programs, one of them nice */
+KFD_TEST(nice)
+{
+	struct shared *s = shared_page();
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	pid = start_child(&self->kfd, plain_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 10));
+	ASSERT_TRUE(wait_step(s, 1));
+	create(_metadata, self, 0, 7);
+	occupy(_metadata, self, 0, 100);
+	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
+	finish(_metadata, self, 0);
+	EXPECT_TRUE(wait_child_state(s, ACTIVE));
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+}
+
+/*
+ * While they run. The monitor has no reason to wake up before, and learns of it
+ * when the device says something.
+ */
+KFD_TEST(renice)
+{
+	struct shared *s = shared_page();
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+	struct kfd_event event;
+	__u64 ticks;
+	pid_t pid;
+	int n = 0;
+
+	ASSERT_NE(NULL, s);
+	pid = start_child(&self->kfd, plain_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	create(_metadata, self, 0, 7);
+	occupy(_metadata, self, 0, 100);
+	create(_metadata, self, 1, 7);
+	ASSERT_EQ(0, kfd_event_create(&self->kfd, &event));
+	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 1, 1));
+	kfd_event_attach(&self->kfd, &event, self->job[1].signal);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+
+	ticks = counters(self).ticks;
+	for (; n < 10; n++) {
+		kfd_job_submit(&self->job[1], &self->q[1]);
+		ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+		usleep(50000);
+	}
+	EXPECT_EQ(ticks, counters(self).ticks);
+	EXPECT_EQ(ACTIVE, s->value[2]);
+
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 5));
+	for (; s->value[2] != PREEMPTED && kfd_now_us() < end; n++) {
+		kfd_job_submit(&self->job[1], &self->q[1]);
+		ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+		usleep(50000);
+	}
+	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[1], n));
+	/* It wakes up by itself now: back to equal, and both run */
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 0));
+	EXPECT_TRUE(wait_child_state(s, ACTIVE));
+	EXPECT_EQ(ACTIVE, queue_state(&self->q[0]));
+	/* And the other way round */
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, -10));
+	for (; queue_state(&self->q[0]) != PREEMPTED && kfd_now_us() < end; n++) {
+		kfd_job_submit(&self->job[1], &self->q[1]);
+		usleep(100000);
+	}
+	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
+	EXPECT_EQ(ACTIVE, s->value[2]);
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
+	ASSERT_EQ(0, kfd_job_wait(&self->job[1], KFD_TIMEOUT_MS));
+}
+
+/* The switch that turns it off */
+KFD_TEST(rank_off)
+{
+	struct shared *s = shared_page();
+	__u64 ticks;
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, RANK, 0));
+	pid = start_child(&self->kfd, plain_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 10));
+	ASSERT_TRUE(wait_step(s, 1));
+	create(_metadata, self, 0, 7);
+	occupy(_metadata, self, 0, 100);
+	ticks = counters(self).ticks;
+	usleep(100000);
+	EXPECT_EQ(ticks, counters(self).ticks);
+	EXPECT_EQ(ACTIVE, s->value[2]);
+	/* It counts at once */
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, RANK, 1));
+	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
+	finish(_metadata, self, 0);
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+}
+
+/* What another user's program asks for gives it no right over ours */
+KFD_TEST(other_user)
+{
+	struct shared *s = shared_page();
+	__u64 ticks;
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	create(_metadata, self, 0, 7);
+	occupy(_metadata, self, 0, 100);
+	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	s->value[0] = 65534;
+	s->value[1] = 15;
+	pid = start_child(&self->kfd, plain_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	ticks = counters(self).ticks;
+	usleep(100000);
+	EXPECT_EQ(ACTIVE, queue_state(&self->q[0]));
+	EXPECT_EQ(ticks, counters(self).ticks);
+	/* We are privileged, and are believed */
+	create(_metadata, self, 1, 8);
+	occupy(_metadata, self, 1, 100);
+	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
+	EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	finish(_metadata, self, 1);
+	EXPECT_TRUE(wait_child_state(s, ACTIVE));
+	/* Unless somebody who may says that it is to come first */
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, -10));
+	EXPECT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 10000));
+	EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
+	finish(_metadata, self, 0);
 }
 
 TEST_HARNESS_MAIN

@@ -217,7 +217,7 @@ KFD_TEST(gpreempt_bad_arguments)
 	a = query;
 	EXPECT_EQ(0, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
 	a = query;
-	a.op = 3;
+	a.op = KFD_IOC_GPREEMPT_OP_NEXT_PID + 1;
 	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
 	a = query;
 	a.gpu_id = ~kfd->gpu.id;
@@ -234,7 +234,7 @@ KFD_TEST(gpreempt_bad_arguments)
 	a = get;
 	EXPECT_EQ(0, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
 	a = get;
-	a.param = 5;
+	a.param = KFD_IOC_GPREEMPT_PARAM_RANK + 1;
 	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
 	a = get;
 	a.queue_id = 1;
@@ -246,6 +246,193 @@ KFD_TEST(gpreempt_bad_arguments)
 	a.op = KFD_IOC_GPREEMPT_OP_SET;
 	a.queue_id = 1;
 	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+	/* There is nothing to read if there is no queue */
+	a = query;
+	a.flags = KFD_IOC_GPREEMPT_READ_PENDING;
+	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+	a = query;
+	a.pid = getpid();
+	EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+}
+
+/* Each member that an operation does not use, and each bit of the flags */
+KFD_TEST(gpreempt_unused_members)
+{
+	struct kfd *kfd = &self->kfd;
+	struct kfd_ioctl_gpreempt_args a, good;
+	__u32 op, bit;
+
+	ASSERT_EQ(0, kfd_queue_create(kfd, &self->q[0], NULL));
+	for (op = 0; op <= KFD_IOC_GPREEMPT_OP_NEXT_PID; op++) {
+		bool queue = op == KFD_IOC_GPREEMPT_OP_QUERY ||
+			     op == KFD_IOC_GPREEMPT_OP_NEXT_QUEUE;
+		bool param = op == KFD_IOC_GPREEMPT_OP_GET || op == KFD_IOC_GPREEMPT_OP_SET;
+
+		good = (struct kfd_ioctl_gpreempt_args){ .op = op, .gpu_id = kfd->gpu.id };
+		if (queue)
+			good.queue_id = self->q[0].id;
+		if (op != KFD_IOC_GPREEMPT_OP_SET) {
+			a = good;
+			ASSERT_EQ(0, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a)) TH_LOG("op %u", op);
+		}
+		/* What comes from KFD may hold anything before */
+		if (op != KFD_IOC_GPREEMPT_OP_SET) {
+			a = good;
+			memset(&a.queue_state, 0xa5, sizeof(a) - offsetof(typeof(a), queue_state));
+			EXPECT_EQ(0, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+			EXPECT_EQ(queue ? 0 : 0xa5a5a5a5, a.queue_pad);
+		}
+		if (!param) {
+			a = good;
+			a.param = 1;
+			EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+			a = good;
+			a.value = 1ull << 63;
+			EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+		}
+		if (!queue) {
+			a = good;
+			a.queue_id = 1;
+			EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+		}
+		if (param) {
+			a = good;
+			a.pid = getpid();
+			EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+		}
+		for (bit = queue ? 2 : 0; bit < 32; bit++) {
+			a = good;
+			a.flags = 1u << bit;
+			EXPECT_EQ(-EINVAL, kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &a));
+		}
+	}
+}
+
+/* Queues are found in the order of their IDs, whatever order they came in */
+KFD_TEST(next_queue)
+{
+	struct kfd *kfd = &self->kfd;
+	struct kfd_ioctl_gpreempt_args a;
+	struct kfd_queue_opts opts = { .has_priority = true };
+	__u32 from = 0, n = 0;
+	int i;
+
+	EXPECT_EQ(-ENOENT, kfd_gpreempt_next_queue(kfd, 0, 0, 0, &a));
+	for (i = 0; i < 4; i++) {
+		opts.priority = 2 * i;
+		ASSERT_EQ(0, kfd_queue_create(kfd, &self->q[i], &opts));
+	}
+	/* The first ID is free again, and taken by the last of the list */
+	ASSERT_EQ(0, kfd_queue_destroy(&self->q[0]));
+	opts.priority = 15;
+	ASSERT_EQ(0, kfd_queue_create(kfd, &self->q[0], &opts));
+	while (!kfd_gpreempt_next_queue(kfd, 0, from, 0, &a)) {
+		ASSERT_GE(a.queue_id, from);
+		for (i = 0; i < 4 && self->q[i].id != a.queue_id; i++)
+			;
+		ASSERT_GT(4, i);
+		EXPECT_EQ(i ? 2 * i : 15, a.queue_priority);
+		EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_RUNS | KFD_IOC_GPREEMPT_QUEUE_PREEMPTIBLE,
+			  a.queue_flags);
+		from = a.queue_id + 1;
+		n++;
+	}
+	EXPECT_EQ(4, n);
+	EXPECT_EQ(-ENOENT, kfd_gpreempt_next_queue(kfd, 0, from, 0, &a));
+	EXPECT_EQ(-ENOENT, kfd_gpreempt_next_queue(kfd, 0, -1, 0, &a));
+	/* By its own pid as well */
+	EXPECT_EQ(0, kfd_gpreempt_next_queue(kfd, getpid(), 0, 0, &a));
+}
+
+#define READ_ALL	(KFD_IOC_GPREEMPT_READ_PENDING | KFD_IOC_GPREEMPT_READ_WAVES)
+#define PENDING_KNOWN	KFD_IOC_GPREEMPT_QUEUE_PENDING_KNOWN
+#define WAVES_KNOWN	KFD_IOC_GPREEMPT_QUEUE_WAVES_KNOWN
+#define RUNS		KFD_IOC_GPREEMPT_QUEUE_RUNS
+
+/* What the query says of a queue, before, while and after it is preempted */
+KFD_TEST(query_members)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = 9 };
+	struct kfd *kfd = &self->kfd;
+	struct kfd_ioctl_gpreempt_args a;
+	struct kfd_queue *q = &self->q[0];
+	struct kfd_job *job = self->job;
+	__u64 us;
+
+	ASSERT_EQ(0, kfd_queue_create(kfd, q, &opts));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, 0, &a));
+	EXPECT_EQ(9, a.queue_priority);
+	EXPECT_EQ(0, a.queue_flags & (PENDING_KNOWN | WAVES_KNOWN));
+	EXPECT_EQ(0, a.queue_since_ns);
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(PENDING_KNOWN | WAVES_KNOWN, a.queue_flags & (PENDING_KNOWN | WAVES_KNOWN));
+	EXPECT_EQ(0, a.queue_pending);
+	EXPECT_EQ(0, a.queue_waves);
+
+	ASSERT_EQ(0, kfd_job_init(kfd, &job[0], GFX942_WAIT, 40, 1));
+	ASSERT_EQ(0, kfd_job_init(kfd, &job[1], GFX942_COUNT, 10, 1));
+	kfd_job_submit(&job[0], q);
+	ASSERT_EQ(0, wait_launched(q, 1));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(0, a.queue_pending);
+	EXPECT_EQ(40, a.queue_waves);
+	EXPECT_NE(0, a.queue_flags & RUNS);
+
+	us = kfd_now_us();
+	ASSERT_EQ(0, kfd_queue_preempt(q, SAVE, 0));
+	kfd_job_submit_n(&job[1], q, 3);
+	usleep(20000);
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(3, a.queue_pending);
+	EXPECT_EQ(0, a.queue_waves);
+	EXPECT_EQ(0, a.queue_flags & RUNS);
+	EXPECT_LE(20000000, a.queue_since_ns);
+	EXPECT_GE((kfd_now_us() - us + 1) * 1000, a.queue_since_ns);
+	EXPECT_EQ(1, a.queue_preemptions);
+
+	us = kfd_now_us();
+	ASSERT_EQ(0, kfd_queue_resume(q));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, 0, &a));
+	EXPECT_NE(0, a.queue_flags & RUNS);
+	EXPECT_GE((kfd_now_us() - us + 1) * 1000, a.queue_since_ns);
+	kfd_job_release(&job[0]);
+	ASSERT_EQ(0, kfd_job_wait(&job[1], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&job[0], 1));
+	EXPECT_EQ(0, kfd_job_wrong(&job[1], 3));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(0, a.queue_pending);
+	EXPECT_EQ(0, a.queue_waves);
+}
+
+/* Pointers are the process's to write: nonsense is no pending work */
+KFD_TEST(query_hostile_pointers)
+{
+	struct kfd *kfd = &self->kfd;
+	struct kfd_ioctl_gpreempt_args a;
+	struct kfd_queue *q = &self->q[0];
+	__u64 good;
+
+	ASSERT_EQ(0, kfd_queue_create(kfd, q, NULL));
+	ASSERT_EQ(0, kfd_queue_preempt(q, SAVE, 0));
+	good = q->desc->write_dispatch_id;
+	q->desc->write_dispatch_id = good + q->ring_size / 64;
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(q->ring_size / 64, a.queue_pending);
+	q->desc->write_dispatch_id++;
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(0, a.queue_pending);
+	EXPECT_NE(0, a.queue_flags & PENDING_KNOWN);
+	q->desc->write_dispatch_id = good - 1;
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(0, a.queue_pending);
+	q->desc->write_dispatch_id = good;
+	/* And no memory at all */
+	ASSERT_EQ(0, mprotect(q->ptrs.cpu, 4096, PROT_NONE));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(kfd, 0, q->id, READ_ALL, &a));
+	EXPECT_EQ(0, a.queue_flags & PENDING_KNOWN);
+	EXPECT_EQ(0, a.queue_pending);
+	ASSERT_EQ(0, mprotect(q->ptrs.cpu, 4096, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(0, kfd_queue_resume(q));
 }
 
 /* Between what mainline has and ours there is nothing */

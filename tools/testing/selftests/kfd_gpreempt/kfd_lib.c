@@ -98,6 +98,8 @@ static bool read_gpu(unsigned int node, struct kfd_gpu *gpu)
 	if (read_text(path, text, sizeof(text)))
 		return false;
 	gpu->render_minor = find_number(text, "drm_render_minor", -1);
+	gpu->domain = find_number(text, "domain", 0);
+	gpu->location = find_number(text, "location_id", 0);
 	gpu->gfx = find_number(text, "gfx_target_version", 0);
 	gpu->xccs = find_number(text, "num_xcc", 1);
 	gpu->queue_slots = find_number(text, "num_cp_queues", 24);
@@ -852,6 +854,69 @@ int kfd_gpreempt_query(struct kfd *kfd, struct kfd_queue *q, struct kfd_ioctl_gp
 	out->gpu_id = kfd->gpu.id;
 	out->queue_id = q ? q->id : KFD_IOC_GPREEMPT_NO_QUEUE;
 	return kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, out);
+}
+
+/**
+ * kfd_gpreempt_query_of() - read counters, and the state of anybody's queue
+ * @kfd: the process that asks
+ * @pid: the process that owns the queue, 0 for @kfd
+ * @queue_id: the queue
+ * @flags: KFD_IOC_GPREEMPT_READ_*
+ * @out: filled
+ *
+ * Return: 0 or a negative errno.
+ */
+int kfd_gpreempt_query_of(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 flags,
+			  struct kfd_ioctl_gpreempt_args *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->op = KFD_IOC_GPREEMPT_OP_QUERY;
+	out->gpu_id = kfd->gpu.id;
+	out->pid = pid;
+	out->queue_id = queue_id;
+	out->flags = flags;
+	return kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, out);
+}
+
+/**
+ * kfd_gpreempt_next_queue() - find a compute queue of a process
+ * @kfd: the process that asks
+ * @pid: the process that owns the queue, 0 for @kfd
+ * @queue_id: where to begin
+ * @flags: KFD_IOC_GPREEMPT_READ_*
+ * @out: filled: the queue with this ID, or else the next
+ *
+ * Return: 0 or a negative errno, -ENOENT at the end.
+ */
+int kfd_gpreempt_next_queue(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 flags,
+			    struct kfd_ioctl_gpreempt_args *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->op = KFD_IOC_GPREEMPT_OP_NEXT_QUEUE;
+	out->gpu_id = kfd->gpu.id;
+	out->pid = pid;
+	out->queue_id = queue_id;
+	out->flags = flags;
+	return kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, out);
+}
+
+/**
+ * kfd_gpreempt_next_pid() - find a process with queues
+ * @kfd: the process that asks
+ * @pid: the one before, 0 for the first
+ *
+ * Return: its pid or a negative errno, -ENOENT at the end.
+ */
+pid_t kfd_gpreempt_next_pid(struct kfd *kfd, pid_t pid)
+{
+	struct kfd_ioctl_gpreempt_args args = {
+		.op = KFD_IOC_GPREEMPT_OP_NEXT_PID,
+		.gpu_id = kfd->gpu.id,
+		.pid = pid,
+	};
+	int r = kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &args);
+
+	return r ? r : (pid_t)args.pid;
 }
 
 bool kfd_has_gpreempt(struct kfd *kfd)

@@ -82,6 +82,9 @@ struct kfd_queue_desc {
  * @node: number in sysfs
  * @id: gpu_id
  * @render_minor: its render node
+ * @domain: its PCI domain
+ * @location: bus, device and function of a PCI device, or instead of the
+ *	function the number of the partition
  * @gfx: gfx_target_version, 90402 for gfx942
  * @xccs: XCCs
  * @cus: compute units of one XCC
@@ -95,6 +98,8 @@ struct kfd_gpu {
 	unsigned int node;
 	__u32 id;
 	int render_minor;
+	__u32 domain;
+	__u32 location;
 	__u32 gfx;
 	__u32 xccs;
 	__u32 cus;
@@ -275,6 +280,11 @@ int kfd_preempt(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 type, __u32 ti
 int kfd_resume(struct kfd *kfd, pid_t pid, __u32 queue_id);
 bool kfd_has_gpreempt(struct kfd *kfd);
 int kfd_gpreempt_query(struct kfd *kfd, struct kfd_queue *q, struct kfd_ioctl_gpreempt_args *out);
+int kfd_gpreempt_query_of(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 flags,
+			  struct kfd_ioctl_gpreempt_args *out);
+int kfd_gpreempt_next_queue(struct kfd *kfd, pid_t pid, __u32 queue_id, __u32 flags,
+			    struct kfd_ioctl_gpreempt_args *out);
+pid_t kfd_gpreempt_next_pid(struct kfd *kfd, pid_t pid);
 int kfd_gpreempt_get(struct kfd *kfd, __u32 param, __u64 *value);
 int kfd_gpreempt_set(struct kfd *kfd, __u32 param, __u64 value);
 

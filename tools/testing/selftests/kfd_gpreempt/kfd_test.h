@@ -32,7 +32,7 @@ FIXTURE(kfd)
 	struct kfd_job job[MAX_JOBS];
 	long long violations;
 	bool monitor;		/* was it set up? then put this back: */
-	__u64 param[KFD_IOC_GPREEMPT_PARAM_SLICE_US + 1];
+	__u64 param[KFD_IOC_GPREEMPT_PARAM_RANK + 1];
 };
 
 /* A test that must not have a KFD process of its own yet calls this later */
@@ -47,7 +47,7 @@ FIXTURE_TEARDOWN(kfd)
 {
 	__u32 i;
 
-	for (i = 0; self->monitor && i <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; i++)
+	for (i = 0; self->monitor && i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
 		EXPECT_EQ(0, kfd_gpreempt_set(&self->kfd, i, self->param[i]));
 	/* What the mock GPU has seen; without it both are -1 */
 	EXPECT_EQ(self->violations, kfd_mock_violations());

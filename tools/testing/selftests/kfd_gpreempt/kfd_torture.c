@@ -709,8 +709,13 @@ static void op_set(struct thread *t, int i)
 		[KFD_IOC_GPREEMPT_PARAM_HOLDOFF_US] = { 0, 10000 },
 		[KFD_IOC_GPREEMPT_PARAM_STARVATION_MS] = { 10, 100 },
 		[KFD_IOC_GPREEMPT_PARAM_SLICE_US] = { 100, 10000 },
+		[KFD_IOC_GPREEMPT_PARAM_POLICY] = { 0, 2 },
+		[KFD_IOC_GPREEMPT_PARAM_AGING_MS] = { 1, 20 },
+		[KFD_IOC_GPREEMPT_PARAM_TURN_US] = { 100, 10000 },
+		[KFD_IOC_GPREEMPT_PARAM_RANK] = { 0, 2 },
 	};
-	__u32 param = rnd(&t->rng, 2) ? rnd(&t->rng, 5) : KFD_IOC_GPREEMPT_PARAM_ENABLE;
+	__u32 param = rnd(&t->rng, 2) ? rnd(&t->rng, ARRAY_SIZE(params)) :
+					KFD_IOC_GPREEMPT_PARAM_ENABLE;
 	__u64 value = params[param].min + rnd(&t->rng, params[param].range);
 	int r;
 
@@ -1041,7 +1046,7 @@ static void visitor_main(__u64 rng)
 struct controller {
 	struct kfd kfd;
 	__u64 rng;
-	__u64 param[KFD_IOC_GPREEMPT_PARAM_SLICE_US + 1];
+	__u64 param[KFD_IOC_GPREEMPT_PARAM_RANK + 1];
 	long long violations;
 	long long saved_waves;
 	pid_t visitor;
@@ -1517,7 +1522,7 @@ int main(int argc, char **argv)
 	c.rng = seed_of(0, 0, 0);
 	c.violations = kfd_mock_violations();
 	c.saved_waves = kfd_mock_stat("saved_waves");
-	for (p = 0; p <= KFD_IOC_GPREEMPT_PARAM_SLICE_US; p++)
+	for (p = 0; p <= KFD_IOC_GPREEMPT_PARAM_RANK; p++)
 		kfd_gpreempt_get(&c.kfd, p, &c.param[p]);
 	ksft_print_msg("seed %lu, %ld operations, %d processes, %d queues each, %u XCCs, %s\n",
 		       opt.seed, opt.n, opt.workers, opt.queues, c.kfd.gpu.xccs,
@@ -1532,7 +1537,7 @@ int main(int argc, char **argv)
 	end_visitor(&c);
 	set(&ctl->phase, LET_GO);
 	if (!c.stuck && until(&c, CHECK)) {
-		for (p = 0; p <= KFD_IOC_GPREEMPT_PARAM_SLICE_US && !geteuid(); p++)
+		for (p = 0; p <= KFD_IOC_GPREEMPT_PARAM_RANK && !geteuid(); p++)
 			if (kfd_gpreempt_set(&c.kfd, p, c.param[p]))
 				fail("SET in the end");
 		set(&ctl->phase, CHECK);

@@ -8,11 +8,15 @@
 #include <linux/cred.h>
 #include <linux/nospec.h>
 #include <linux/pid.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <drm/drm_drv.h>
 #include <uapi/linux/kfd_ioctl.h>
 #include "kfd_priv.h"
 #include "kfd_device_queue_manager.h"
 #include "kfd_gpreempt.h"
+#include "amdgpu_reset.h"
 
 static int move_queue(struct queue *q, struct kfd_gpreempt_step *step)
 {
@@ -210,12 +214,23 @@ static int gpreempt_validate(void *kdata, unsigned int usize)
 
 	switch (args->op) {
 	case KFD_IOC_GPREEMPT_OP_QUERY:
-		if (args->param || args->value)
+		if (args->queue_id == KFD_IOC_GPREEMPT_NO_QUEUE &&
+		    (args->pid || args->flags))
+			return -EINVAL;
+		fallthrough;
+	case KFD_IOC_GPREEMPT_OP_NEXT_QUEUE:
+		if (args->param || args->value ||
+		    args->flags & ~(KFD_IOC_GPREEMPT_READ_PENDING |
+				    KFD_IOC_GPREEMPT_READ_WAVES))
+			return -EINVAL;
+		break;
+	case KFD_IOC_GPREEMPT_OP_NEXT_PID:
+		if (args->param || args->value || args->queue_id || args->flags)
 			return -EINVAL;
 		break;
 	case KFD_IOC_GPREEMPT_OP_GET:
 	case KFD_IOC_GPREEMPT_OP_SET:
-		if (args->queue_id)
+		if (args->queue_id || args->pid || args->flags)
 			return -EINVAL;
 		break;
 	default:
@@ -233,38 +248,199 @@ static_assert((int)KFD_GPREEMPT_STATE_PREEMPTED ==
 static_assert((int)KFD_GPREEMPT_STATE_RESUMING ==
 	      KFD_IOC_GPREEMPT_QUEUE_RESUMING);
 
+/* Under the mutex of the process */
+static struct queue *next_queue(struct kfd_process *p, struct kfd_node *node,
+				u32 queue_id)
+{
+	struct process_queue_node *pqn;
+	struct queue *next = NULL;
+
+	list_for_each_entry(pqn, &p->pqm.queues, process_queue_list) {
+		struct queue *q = pqn->q;
+
+		if (!q || q->device != node ||
+		    q->properties.type != KFD_QUEUE_TYPE_COMPUTE ||
+		    q->properties.queue_id < queue_id)
+			continue;
+		if (!next ||
+		    q->properties.queue_id < next->properties.queue_id)
+			next = q;
+	}
+
+	return next;
+}
+
+/* Under the DQM lock */
+static void describe_queue(struct device_queue_manager *dqm, struct queue *q,
+			   struct kfd_ioctl_gpreempt_args *args)
+{
+	const struct kfd_gpreempt_queue *gq = &q->gpreempt;
+
+	args->queue_id = q->properties.queue_id;
+	args->queue_state = (u32)gq->state;
+	if (gq->holders & KFD_GPREEMPT_HOLD_IOCTL)
+		args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_IOCTL;
+	else if (gq->holders & KFD_GPREEMPT_HOLD_MONITOR)
+		args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_MONITOR;
+	else if (gq->holders)
+		args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_NOBODY;
+	args->queue_priority = q->properties.priority;
+	if (q->properties.is_active)
+		args->queue_flags |= KFD_IOC_GPREEMPT_QUEUE_RUNS;
+	if (!kfd_gpreempt_can_preempt(dqm, q))
+		args->queue_flags |= KFD_IOC_GPREEMPT_QUEUE_PREEMPTIBLE;
+	args->queue_preemptions = gq->preemptions;
+	if (gq->since_ns)
+		args->queue_since_ns = ktime_get_ns() - gq->since_ns;
+}
+
+static void read_pending(struct mm_struct *mm,
+			 struct kfd_gpreempt_pointers *ptrs, u64 ring_bytes,
+			 struct kfd_ioctl_gpreempt_args *args)
+{
+	if (!kfd_gpreempt_peek_pointers(mm, ptrs))
+		return;
+
+	args->queue_flags |= KFD_IOC_GPREEMPT_QUEUE_PENDING_KNOWN;
+	if (!kfd_gpreempt_pending(ptrs->rptr, ptrs->wptr, ring_bytes,
+				  ptrs->aql))
+		return;
+
+	args->queue_pending = ptrs->wptr - ptrs->rptr;
+	if (!ptrs->aql)
+		args->queue_pending &= ring_bytes / sizeof(u32) - 1;
+}
+
+static int read_waves(struct device_queue_manager *dqm, u32 doorbell_off,
+		      struct kfd_ioctl_gpreempt_args *args)
+{
+	struct kfd_node *node = dqm->dev;
+	struct kfd_cu_occupancy *occupancy;
+	u32 xcc_mask = node->xcc_mask;
+	int xcc_id, max_waves, idx, i;
+
+	if (!node->kfd2kgd->get_cu_occupancy)
+		return 0;
+
+	occupancy = kmalloc_array(AMDGPU_MAX_QUEUES, sizeof(*occupancy),
+				  GFP_KERNEL);
+	if (!occupancy)
+		return -ENOMEM;
+
+	if (!drm_dev_enter(adev_to_drm(node->adev), &idx))
+		goto out;
+	/* No registers are read during a reset */
+	if (!down_read_trylock(&node->adev->reset_domain->sem))
+		goto out_exit;
+	if (!READ_ONCE(dqm->sched_running))
+		goto out_up;
+
+	for_each_inst(xcc_id, xcc_mask) {
+		memset(occupancy, 0, AMDGPU_MAX_QUEUES * sizeof(*occupancy));
+		node->kfd2kgd->get_cu_occupancy(node->adev, occupancy,
+						&max_waves, xcc_id);
+		for (i = 0; i < AMDGPU_MAX_QUEUES; i++)
+			if (occupancy[i].doorbell_off == doorbell_off)
+				args->queue_waves += occupancy[i].wave_cnt;
+	}
+	args->queue_flags |= KFD_IOC_GPREEMPT_QUEUE_WAVES_KNOWN;
+
+out_up:
+	up_read(&node->adev->reset_domain->sem);
+out_exit:
+	drm_dev_exit(idx);
+out:
+	kfree(occupancy);
+
+	return 0;
+}
+
 static int query(struct kfd_process *p, struct device_queue_manager *dqm,
 		 struct kfd_ioctl_gpreempt_args *args)
 {
 	struct kfd_gpreempt *gp = &dqm->gpreempt;
+	struct kfd_gpreempt_pointers ptrs;
+	struct mm_struct *mm = NULL;
+	u64 ring_bytes = 0;
+	u32 doorbell_off = 0;
 	struct queue *q = NULL;
+	int r = 0;
 
-	if (args->queue_id != KFD_IOC_GPREEMPT_NO_QUEUE) {
+	p = get_process(p, args->pid);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+
+	memset(&args->queue_state, 0,
+	       sizeof(*args) - offsetof(typeof(*args), queue_state));
+
+	mutex_lock(&p->mutex);
+
+	if (args->op == KFD_IOC_GPREEMPT_OP_NEXT_QUEUE) {
+		q = next_queue(p, dqm->dev, args->queue_id);
+		if (!q)
+			r = -ENOENT;
+	} else if (args->queue_id != KFD_IOC_GPREEMPT_NO_QUEUE) {
 		q = pqm_get_user_queue(&p->pqm, args->queue_id);
 		if (!q || q->device != dqm->dev)
-			return -EINVAL;
+			r = -EINVAL;
 	}
-
-	args->queue_state = KFD_IOC_GPREEMPT_QUEUE_ACTIVE;
-	args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_NONE;
-	args->queue_preemptions = 0;
+	if (r)
+		goto out;
 
 	dqm_lock(dqm);
-	if (q) {
-		args->queue_state = (u32)q->gpreempt.state;
-		if (q->gpreempt.holders & KFD_GPREEMPT_HOLD_IOCTL)
-			args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_IOCTL;
-		else if (q->gpreempt.holders & KFD_GPREEMPT_HOLD_MONITOR)
-			args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_MONITOR;
-		else if (q->gpreempt.holders)
-			args->queue_holder = KFD_IOC_GPREEMPT_HOLDER_NOBODY;
-		args->queue_preemptions = q->gpreempt.preemptions;
-	}
+	if (q)
+		describe_queue(dqm, q, args);
 	args->preemptions = gp->preemptions;
 	args->resumes = gp->resumes;
 	args->ticks = READ_ONCE(gp->ticks);
 	args->inversions = READ_ONCE(gp->inversions);
 	dqm_unlock(dqm);
+
+	if (q && q->properties.type == KFD_QUEUE_TYPE_COMPUTE &&
+	    args->flags & KFD_IOC_GPREEMPT_READ_PENDING) {
+		ptrs.rptr_addr = q->properties.read_ptr;
+		ptrs.wptr_addr = q->properties.write_ptr;
+		ptrs.aql = q->properties.format == KFD_QUEUE_FORMAT_AQL;
+		ring_bytes = q->properties.queue_size;
+		mm = kfd_gpreempt_get_mm(p);
+	}
+	if (q)
+		doorbell_off = q->properties.doorbell_off;
+out:
+	mutex_unlock(&p->mutex);
+	kfd_unref_process(p);
+
+	if (mm) {
+		read_pending(mm, &ptrs, ring_bytes, args);
+		mmput_async(mm);
+	}
+	if (!r && args->flags & KFD_IOC_GPREEMPT_READ_WAVES)
+		r = read_waves(dqm, doorbell_off, args);
+
+	return r;
+}
+
+static int next_pid(struct device_queue_manager *dqm,
+		    struct kfd_ioctl_gpreempt_args *args)
+{
+	struct device_process_node *cur;
+	u32 next = 0;
+
+	dqm_lock(dqm);
+	list_for_each_entry(cur, &dqm->queues, list) {
+		struct task_struct *task = cur->qpd->pqm->process->lead_thread;
+		u32 pid = task_tgid_vnr(task);
+
+		if (pid > args->pid && (!next || pid < next) &&
+		    !list_empty(&cur->qpd->queues_list) &&
+		    may_move_queues_of(task))
+			next = pid;
+	}
+	dqm_unlock(dqm);
+
+	if (!next)
+		return -ENOENT;
+	args->pid = next;
 
 	return 0;
 }
@@ -274,7 +450,6 @@ static int gpreempt(struct file *filep, struct kfd_process *p, void *data)
 	struct kfd_ioctl_gpreempt_args *args = data;
 	struct device_queue_manager *dqm;
 	struct kfd_process_device *pdd;
-	int r;
 
 	if (args->op == KFD_IOC_GPREEMPT_OP_SET && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
@@ -282,19 +457,20 @@ static int gpreempt(struct file *filep, struct kfd_process *p, void *data)
 	mutex_lock(&p->mutex);
 	pdd = kfd_process_device_data_by_id(p, args->gpu_id);
 	dqm = pdd ? pdd->dev->dqm : NULL;
-	r = dqm ? 0 : -EINVAL;
-	if (dqm && args->op == KFD_IOC_GPREEMPT_OP_QUERY)
-		r = query(p, dqm, args);
 	mutex_unlock(&p->mutex);
-	if (r)
-		return r;
+	if (!dqm)
+		return -EINVAL;
 
-	if (args->op == KFD_IOC_GPREEMPT_OP_GET)
-		r = kfd_gpreempt_get_param(dqm, args->param, &args->value);
-	else if (args->op == KFD_IOC_GPREEMPT_OP_SET)
-		r = kfd_gpreempt_set_param(dqm, args->param, args->value);
-
-	return r;
+	switch (args->op) {
+	case KFD_IOC_GPREEMPT_OP_GET:
+		return kfd_gpreempt_get_param(dqm, args->param, &args->value);
+	case KFD_IOC_GPREEMPT_OP_SET:
+		return kfd_gpreempt_set_param(dqm, args->param, args->value);
+	case KFD_IOC_GPREEMPT_OP_NEXT_PID:
+		return next_pid(dqm, args);
+	default:
+		return query(p, dqm, args);
+	}
 }
 
 static const struct amdkfd_ioctl_desc ioctls[] = {

@@ -3,9 +3,15 @@
  * The monitor of GPREEMPT: one thread per device that samples the queues, asks
  * the policy, and has the mechanism carry out what it says, in one batch.
  *
- * It sleeps without a timer while there is nothing to be inverted: fewer than
- * two priorities among the queues that are active or held back by it. A queue
- * event ends that, see kfd_gpreempt_queue_event().
+ * The level of a queue is its priority, shifted by how nice its process is. The
+ * monitor sleeps without a timer while there is nothing to be inverted: fewer
+ * than two levels among the queues that are active or held back by it. A queue
+ * event ends that, see kfd_gpreempt_queue_event(), or an interrupt after a
+ * process was reniced, see kfd_gpreempt_activity().
+ *
+ * A tick costs what the queues that matter cost. Active queues are in lists by
+ * process and priority. Those of the lowest level cannot displace anybody, and
+ * are left alone until a higher one has work.
  *
  * Read and write pointers lie in memory of processes, which may be missing,
  * or be made to block. They are read without faulting, and without the DQM
@@ -14,19 +20,22 @@
  * may be unloading. A queue is found again by its id, never by its address.
  */
 
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/moduleparam.h>
 #include <linux/nospec.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <drm/drm_drv.h>
 #include <uapi/linux/kfd_ioctl.h>
 #include "kfd_priv.h"
 #include "kfd_device_queue_manager.h"
 #include "kfd_gpreempt.h"
+#include "kfd_gpreempt_trace.h"
 #include "amdgpu_reset.h"
 
 static bool gpreempt;
@@ -51,15 +60,21 @@ MODULE_PARM_DESC(gpreempt,
 #define BLOCKED_MS	100
 #define BLOCKED_LOOKS	4
 
+/* Between two looks at ranks for the sake of an interrupt, ms */
+#define RANK_MS		100
+
 /**
  * struct scan_queue - what a tick remembers of a queue besides the sample
  * @rptr_addr: where its read pointer is, in its process
  * @wptr_addr: where its write pointer is, in its process
- * @rptr: read pointer, as it was last read, 0 before
- * @wptr: write pointer, as it was last read, 0 before
+ * @last_rptr: read pointer at the look before, 0 if there was none
+ * @rptr: read pointer, as it was last read
+ * @wptr: write pointer, as it was last read
  * @ring_bytes: size of its ring
  * @stalled_ns: since when the read pointer stands before a packet, or 0
  * @doorbell_off: its doorbell, by which the hardware knows it
+ * @priority: its own priority
+ * @prev: where it is in the look before, or -1
  * @mm: index of its process in kfd_gpreempt_scan.mm
  * @idle: looks in a row without work and without a move of a pointer
  * @unused: looks without waves, though stalled and with room
@@ -71,11 +86,14 @@ MODULE_PARM_DESC(gpreempt,
 struct scan_queue {
 	void __user *rptr_addr;
 	void __user *wptr_addr;
+	u64 last_rptr;
 	u64 rptr;
 	u64 wptr;
 	u64 ring_bytes;
 	u64 stalled_ns;
 	u32 doorbell_off;
+	u32 priority;
+	int prev;
 	u32 mm;
 	u32 idle;
 	u32 unused;
@@ -87,9 +105,10 @@ struct scan_queue {
 
 /**
  * struct scan - one look at the queues of a device
- * @sample: what the policy sees, in the order of the DQM's lists
+ * @sample: what the policy sees
  * @queue: what else there is to know, in the same order
  * @n: number of queues
+ * @ns: when
  * @counted: waves were counted
  * @room: and there was room for any workgroup, on all XCCs
  * @sliced: a queue had the device because it had starved
@@ -98,6 +117,7 @@ struct scan {
 	struct kfd_gpreempt_sample *sample;
 	struct scan_queue *queue;
 	unsigned int n;
+	u64 ns;
 	bool counted;
 	bool room;
 	bool sliced;
@@ -111,7 +131,11 @@ struct scan {
  * @prev: the look of the tick before
  * @mm: the processes of @now, NULL if one is gone
  * @num_mm: number of processes
+ * @params: parameters of this tick
+ * @foreign: queues of more than one user are on the device
+ * @left_out: level whose queues are not in @now, or -1
  * @decision: what the policy says about @now
+ * @winner: who profits from it, in @now, or NULL
  * @step: what becomes of it
  * @occupancy: what one XCC says about its waves
  */
@@ -122,7 +146,11 @@ struct kfd_gpreempt_scan {
 	struct scan prev;
 	struct mm_struct **mm;
 	unsigned int num_mm;
+	struct kfd_gpreempt_params params;
+	bool foreign;
+	int left_out;
 	enum kfd_gpreempt_decision *decision;
+	const struct kfd_gpreempt_sample *winner;
 	struct kfd_gpreempt_step *step;
 	struct kfd_cu_occupancy occupancy[AMDGPU_MAX_QUEUES];
 };
@@ -178,6 +206,7 @@ static int alloc_buffers(struct kfd_gpreempt_scan *scan, unsigned int n)
 	memcpy(scan->prev.sample, old.sample, old.n * sizeof(*old.sample));
 	memcpy(scan->prev.queue, old.queue, old.n * sizeof(*old.queue));
 	scan->prev.n = old.n;
+	scan->prev.ns = old.ns;
 	scan->prev.counted = old.counted;
 	scan->prev.room = old.room;
 	scan->prev.sliced = old.sliced;
@@ -191,73 +220,145 @@ static bool is_held(const struct queue *q)
 	return q->gpreempt.holders & KFD_GPREEMPT_HOLD_MONITOR;
 }
 
-/* Also one that is evicted, lest it is taken for a new one afterwards */
-static bool is_of_interest(const struct queue *q)
+static bool has_active_queues(const struct qcm_process_device *qpd)
 {
-	return q->properties.type == KFD_QUEUE_TYPE_COMPUTE;
+	unsigned int i;
+
+	for (i = 0; i < KFD_GPREEMPT_LEVELS; i++)
+		if (!list_empty(&qpd->gpreempt_queues[i]))
+			return true;
+
+	return false;
 }
 
-/* How many queues are there, and can there be an inversion at all? */
-static unsigned int count_queues(struct device_queue_manager *dqm, bool *busy)
+/* Do queues of more than one user have to get along? */
+static bool is_shared(struct device_queue_manager *dqm)
 {
 	struct device_process_node *cur;
-	unsigned int n = 0;
-	bool held = false;
-	u32 levels = 0;
-	struct queue *q;
+	kuid_t uid, first = INVALID_UID;
 
 	list_for_each_entry(cur, &dqm->queues, list) {
-		list_for_each_entry(q, &cur->qpd->queues_list, list) {
-			if (!is_of_interest(q))
-				continue;
-			n++;
-			if (!q->properties.is_active && !is_held(q))
-				continue;
-			held |= is_held(q);
-			/* CRIU restores whatever the image says */
-			levels |= BIT(min_t(u32, q->properties.priority,
-					    KFD_GPREEMPT_LEVELS - 1));
-		}
-	}
-	*busy = held || hweight32(levels) > 1;
+		struct qcm_process_device *qpd = cur->qpd;
 
-	return n;
+		if (!has_active_queues(qpd) &&
+		    (!dqm->gpreempt.holds || list_empty(&qpd->queues_list)))
+			continue;
+		uid = task_uid(qpd->pqm->process->lead_thread);
+		if (!uid_valid(first))
+			first = uid;
+		else if (!uid_eq(uid, first))
+			return true;
+	}
+
+	return false;
 }
 
 /*
- * The main thread may have ended while others go on, and then it has no mm.
- * That of a program that was executed since is not the one.
+ * The level of each priority in a process. Its main thread is the one that
+ * nice(1) starts and renice(1) finds.
  */
-static struct mm_struct *get_mm(struct kfd_process *p)
+static void rank(const struct kfd_process *p, bool on, bool foreign, u8 *level)
 {
-	struct mm_struct *mm = NULL;
-	struct task_struct *t;
+	struct task_struct *task = p->lead_thread;
+	int nice = on ? task_nice(task) : 0;
+	bool privileged = !on || !foreign ||
+			  has_capability_noaudit(task, CAP_SYS_NICE);
+	u32 i;
 
-	rcu_read_lock();
-	for_each_thread(p->lead_thread, t) {
-		mm = get_task_mm(t);
-		if (mm)
-			break;
-	}
-	rcu_read_unlock();
-
-	if (mm && mm != READ_ONCE(p->mm)) {
-		mmput_async(mm);
-		mm = NULL;
-	}
-
-	return mm;
+	for (i = 0; i < KFD_GPREEMPT_LEVELS; i++)
+		level[i] = kfd_gpreempt_rank(i, nice, on && foreign,
+					     privileged);
 }
 
-static void look_at(struct device_queue_manager *dqm, struct queue *q,
-		    struct kfd_gpreempt_sample *s, struct scan_queue *sq)
+static bool is_ranked(struct device_queue_manager *dqm)
 {
+	return READ_ONCE(dqm->gpreempt.params.val[KFD_GPREEMPT_RANK]);
+}
+
+/* Which levels have active queues? */
+static u32 active_levels(struct device_queue_manager *dqm, bool on,
+			 bool foreign)
+{
+	struct device_process_node *cur;
+	u8 level[KFD_GPREEMPT_LEVELS];
+	u32 i, levels = 0;
+
+	list_for_each_entry(cur, &dqm->queues, list) {
+		struct qcm_process_device *qpd = cur->qpd;
+
+		if (!has_active_queues(qpd))
+			continue;
+		rank(qpd->pqm->process, on, foreign, level);
+		for (i = 0; i < KFD_GPREEMPT_LEVELS; i++)
+			if (!list_empty(&qpd->gpreempt_queues[i]))
+				levels |= BIT(level[i]);
+	}
+
+	return levels;
+}
+
+/* CRIU restores whatever priority the image says */
+static u32 own_priority(const struct queue *q)
+{
+	return min_t(u32, q->properties.priority, KFD_GPREEMPT_LEVELS - 1);
+}
+
+static bool is_in(const struct scan *look, const struct queue *q)
+{
+	return q->gpreempt.slot < look->n &&
+	       look->sample[q->gpreempt.slot].id == q->gpreempt.id;
+}
+
+/* For debugfs: what the look before saw of a queue */
+static void note_seen(struct queue *q, const struct scan *prev)
+{
+	const struct scan_queue *sq = &prev->queue[q->gpreempt.slot];
+	u32 unit = sq->aql ? 64 : sizeof(u32);
+
+	q->gpreempt.pending = KFD_GPREEMPT_UNKNOWN;
+	if (sq->known)
+		q->gpreempt.pending = min(sq->wptr - sq->rptr,
+					  sq->ring_bytes / unit);
+	q->gpreempt.waves = prev->counted ?
+			    prev->sample[q->gpreempt.slot].waves :
+			    KFD_GPREEMPT_UNKNOWN;
+}
+
+static void look_at(struct kfd_gpreempt_scan *scan, struct queue *q, u32 level)
+{
+	struct device_queue_manager *dqm = scan->dqm;
+	const struct scan *prev = &scan->prev;
+	struct scan *now = &scan->now;
+	struct kfd_gpreempt_sample *s;
+	struct scan_queue *sq;
+
+	/* It was reniced, or is new, between two halves of a look */
+	if (is_in(now, q) || now->n == scan->capacity)
+		return;
+
+	s = &now->sample[now->n];
+	sq = &now->queue[now->n];
 	memset(s, 0, sizeof(*s));
 	memset(sq, 0, sizeof(*sq));
 
+	/* If a page is missing, the pointers are what they were */
+	sq->prev = -1;
+	sq->wptr = q->gpreempt.rptr;
+	if (is_in(prev, q)) {
+		sq->prev = q->gpreempt.slot;
+		sq->wptr = prev->queue[sq->prev].wptr;
+		q->gpreempt.rptr = prev->queue[sq->prev].rptr;
+		note_seen(q, prev);
+	}
+	sq->last_rptr = q->gpreempt.rptr;
+	sq->rptr = sq->last_rptr;
+	q->gpreempt.slot = now->n++;
+
 	s->id = q->gpreempt.id;
 	s->since_ns = q->gpreempt.since_ns;
-	s->priority = q->properties.priority;
+	s->priority = level;
+	q->gpreempt.level = level;
+	s->aged = q->gpreempt.aged;
 
 	if (q->properties.is_active) {
 		s->flags |= KFD_GPREEMPT_RUNS;
@@ -279,8 +380,61 @@ static void look_at(struct device_queue_manager *dqm, struct queue *q,
 	sq->wptr_addr = q->properties.write_ptr;
 	sq->ring_bytes = q->properties.queue_size;
 	sq->doorbell_off = q->properties.doorbell_off;
+	sq->priority = q->properties.priority;
+	sq->mm = scan->num_mm;
 	sq->aql = q->properties.format == KFD_QUEUE_FORMAT_AQL;
 	sq->cu_masked = q->properties.is_user_cu_masked;
+}
+
+/*
+ * Take the queues of all levels but one into the look, or of that one alone,
+ * under the DQM lock.
+ */
+static void look_at_all(struct kfd_gpreempt_scan *scan, int level, bool only)
+{
+	struct device_queue_manager *dqm = scan->dqm;
+	bool on = scan->params.val[KFD_GPREEMPT_RANK];
+	struct device_process_node *cur;
+	u8 levels[KFD_GPREEMPT_LEVELS];
+	bool holds = false;
+	struct queue *q;
+	u32 i;
+
+	scan->num_mm = 0;
+
+	list_for_each_entry(cur, &dqm->queues, list) {
+		struct qcm_process_device *qpd = cur->qpd;
+		unsigned int first = scan->now.n;
+
+		if (!has_active_queues(qpd) && !dqm->gpreempt.holds)
+			continue;
+		rank(qpd->pqm->process, on, scan->foreign, levels);
+
+		for (i = 0; i < KFD_GPREEMPT_LEVELS; i++) {
+			bool is_that = levels[i] == level;
+
+			if (is_that != only)
+				continue;
+			list_for_each_entry(q, &qpd->gpreempt_queues[i],
+					    gpreempt.node)
+				look_at(scan, q, levels[i]);
+		}
+
+		if (dqm->gpreempt.holds) {
+			list_for_each_entry(q, &qpd->queues_list, list) {
+				if (!is_held(q))
+					continue;
+				holds = true;
+				look_at(scan, q, levels[own_priority(q)]);
+			}
+		}
+
+		if (scan->now.n != first)
+			scan->mm[scan->num_mm++] =
+				kfd_gpreempt_get_mm(qpd->pqm->process);
+	}
+
+	dqm->gpreempt.holds = holds;
 }
 
 /*
@@ -291,66 +445,67 @@ static void look_at(struct device_queue_manager *dqm, struct queue *q,
 static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 {
 	struct device_queue_manager *dqm = scan->dqm;
-	struct device_process_node *cur;
 	struct scan *now = &scan->now;
-	struct queue *q;
-	bool busy;
+	bool on, turns;
+	u32 i, levels;
 
+	for (i = 0; i < KFD_GPREEMPT_NUM_PARAMS; i++)
+		scan->params.val[i] = READ_ONCE(dqm->gpreempt.params.val[i]);
+	scan->params.capacity = get_cp_queues_num(dqm);
+	on = scan->params.val[KFD_GPREEMPT_RANK];
+	turns = scan->params.val[KFD_GPREEMPT_TURN_US] &&
+		dqm->active_cp_queue_count > scan->params.capacity;
+
+	scan->left_out = -1;
 	now->n = 0;
 	now->counted = false;
 	now->room = false;
 	now->sliced = false;
-	scan->num_mm = 0;
 
-	*need = count_queues(dqm, &busy);
-	if (!busy) {
+	scan->foreign = on && is_shared(dqm);
+	levels = active_levels(dqm, on, scan->foreign);
+	if (!dqm->gpreempt.holds && !turns && hweight32(levels) < 2) {
 		WRITE_ONCE(dqm->gpreempt.idle, true);
+		/* What happens meanwhile happens unseen, and inverts nothing */
+		scan->prev.ns = 0;
 		return -EAGAIN;
 	}
+
+	*need = dqm->total_queue_count;
 	if (*need > scan->capacity)
 		return -ENOSPC;
 	if (!kfd_gpreempt_ready(dqm))
 		return 0;
 
-	list_for_each_entry(cur, &dqm->queues, list) {
-		struct kfd_process *p = cur->qpd->pqm->process;
-		unsigned int first = now->n;
-
-		list_for_each_entry(q, &cur->qpd->queues_list, list) {
-			if (!is_of_interest(q))
-				continue;
-			look_at(dqm, q, &now->sample[now->n],
-				&now->queue[now->n]);
-			now->queue[now->n].mm = scan->num_mm;
-			now->n++;
-		}
-
-		if (now->n != first)
-			scan->mm[scan->num_mm++] = get_mm(p);
-	}
+	/* See struct kfd_gpreempt_sample for what the lowest level can do */
+	if (!dqm->gpreempt.holds && !scan->prev.sliced && !turns &&
+	    scan->params.val[KFD_GPREEMPT_POLICY] == KFD_GPREEMPT_POLICY_STRICT)
+		scan->left_out = __ffs(levels);
+	look_at_all(scan, scan->left_out, false);
 
 	return 0;
 }
 
 static void read_pointers(struct scan_queue *sq)
 {
-	size_t size = sq->aql ? sizeof(u64) : sizeof(u32);
-	u64 rptr = 0, wptr = 0;
+	struct kfd_gpreempt_pointers ptrs = {
+		.rptr_addr = sq->rptr_addr,
+		.wptr_addr = sq->wptr_addr,
+		.aql = sq->aql,
+	};
 
-	if (copy_from_user_nofault(&rptr, sq->rptr_addr, size) ||
-	    copy_from_user_nofault(&wptr, sq->wptr_addr, size))
-		return;
-
-	sq->rptr = rptr;
-	sq->wptr = wptr;
-	sq->known = true;
+	sq->known = kfd_gpreempt_read_pointers(&ptrs);
+	if (sq->known) {
+		sq->rptr = ptrs.rptr;
+		sq->wptr = ptrs.wptr;
+	}
 }
 
 /* Visit each process once, and drop the references to them */
-static void read_all_pointers(struct kfd_gpreempt_scan *scan)
+static void read_all_pointers(struct kfd_gpreempt_scan *scan, unsigned int i)
 {
 	struct scan *now = &scan->now;
-	unsigned int i = 0, m;
+	unsigned int m;
 
 	for (m = 0; m < scan->num_mm; m++) {
 		struct mm_struct *mm = scan->mm[m];
@@ -369,77 +524,66 @@ static void read_all_pointers(struct kfd_gpreempt_scan *scan)
 	}
 }
 
-/* Queues keep their order as a rule */
-static int find_id(const struct scan *look, u64 id, unsigned int hint)
+static void judge_idle(const struct scan *prev, struct kfd_gpreempt_sample *s,
+		       struct scan_queue *sq)
 {
-	unsigned int i;
+	const struct kfd_gpreempt_sample *ps = &prev->sample[sq->prev];
+	const struct scan_queue *psq = &prev->queue[sq->prev];
 
-	if (hint < look->n && look->sample[hint].id == id)
-		return hint;
-
-	for (i = 0; i < look->n; i++)
-		if (look->sample[i].id == id)
-			return i;
-
-	return -1;
-}
-
-static void judge_idle(const struct scan *prev, int j,
-		       struct kfd_gpreempt_sample *s, struct scan_queue *sq)
-{
-	const struct kfd_gpreempt_sample *ps = &prev->sample[j];
-
-	if (!sq->known || sq->wptr != prev->queue[j].wptr ||
+	if (!sq->known || sq->wptr != psq->wptr ||
 	    kfd_gpreempt_has_work(ps) ||
 	    !(prev->counted || (ps->flags & KFD_GPREEMPT_QUIET)))
 		return;
 
-	sq->idle = prev->queue[j].idle + 1;
+	sq->idle = psq->idle + 1;
 	if (sq->idle >= QUIET_LOOKS && sq->idle % RECHECK_LOOKS)
 		s->flags |= KFD_GPREEMPT_QUIET;
 }
 
-static void judge_stalled(const struct scan *prev, int j,
+static void judge_stalled(const struct scan *prev,
 			  struct kfd_gpreempt_sample *s, struct scan_queue *sq,
 			  u64 now_ns)
 {
-	const struct scan_queue *psq = &prev->queue[j];
+	const struct kfd_gpreempt_sample *ps = &prev->sample[sq->prev];
+	const struct scan_queue *psq = &prev->queue[sq->prev];
 
 	if (!(s->flags & KFD_GPREEMPT_PENDING))
 		return;
 
 	sq->stalled_ns = psq->stalled_ns ?: now_ns;
 	sq->unused = psq->unused;
-	if (prev->sample[j].flags & KFD_GPREEMPT_BLOCKED)
+	if (ps->flags & KFD_GPREEMPT_BLOCKED)
 		s->flags |= KFD_GPREEMPT_BLOCKED;
 	else if (now_ns - sq->stalled_ns >= BLOCKED_MS * NSEC_PER_MSEC)
 		s->flags |= KFD_GPREEMPT_STALLED;
 }
 
-/* Compare with the look before */
-static void judge_moves(const struct scan *prev, int j,
-			struct kfd_gpreempt_sample *s, struct scan_queue *sq,
-			u64 now_ns)
+/*
+ * Compare with the look before. A queue that was not in that has the read
+ * pointer that it had when it was last seen, or 0: what it has started since
+ * is not known to have ended.
+ */
+static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
+			struct scan_queue *sq, u64 now_ns)
 {
 	const struct kfd_gpreempt_sample *ps;
+	const struct scan_queue *psq;
 
-	if (j < 0) {
-		/* New to the monitor, and so is what it may have started */
-		sq->moved = sq->rptr;
-		if (sq->moved)
-			s->flags |= KFD_GPREEMPT_STARTED;
+	sq->moved = sq->rptr != sq->last_rptr;
+	if (sq->moved)
+		s->flags |= KFD_GPREEMPT_STARTED;
+	if (sq->prev < 0)
 		return;
-	}
 
-	ps = &prev->sample[j];
+	ps = &prev->sample[sq->prev];
+	psq = &prev->queue[sq->prev];
 	s->work_ns = ps->work_ns;
-	sq->moved = sq->rptr != prev->queue[j].rptr;
 
 	/*
 	 * Twice, for just after a new runlist nothing has its waves back. And
 	 * it cannot have got what it waits for in a slice, or unmapped.
 	 */
-	if (sq->moved || prev->queue[j].moved ||
+	if (psq->moved ||
 	    ((ps->flags & KFD_GPREEMPT_STARTED) &&
 	     (prev->sliced || !(ps->flags & KFD_GPREEMPT_RUNS))))
 		s->flags |= KFD_GPREEMPT_STARTED;
@@ -448,31 +592,24 @@ static void judge_moves(const struct scan *prev, int j,
 	    ps->since_ns != s->since_ns)
 		return;
 
-	judge_stalled(prev, j, s, sq, now_ns);
-	judge_idle(prev, j, s, sq);
+	judge_stalled(prev, s, sq, now_ns);
+	judge_idle(prev, s, sq);
 }
 
-static void judge_pointers(struct kfd_gpreempt_scan *scan, u64 now_ns)
+static void judge_pointers(struct kfd_gpreempt_scan *scan, unsigned int i,
+			   u64 now_ns)
 {
 	struct scan *now = &scan->now;
-	unsigned int i;
 
-	for (i = 0; i < now->n; i++) {
+	for (; i < now->n; i++) {
 		struct kfd_gpreempt_sample *s = &now->sample[i];
 		struct scan_queue *sq = &now->queue[i];
-		int j = find_id(&scan->prev, s->id, i);
-
-		/* A page that is missing says nothing */
-		if (!sq->known && j >= 0) {
-			sq->rptr = scan->prev.queue[j].rptr;
-			sq->wptr = scan->prev.queue[j].wptr;
-		}
 
 		if ((s->flags & (KFD_GPREEMPT_RUNS | KFD_GPREEMPT_SAVED)) &&
 		    kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
 					 sq->aql))
 			s->flags |= KFD_GPREEMPT_PENDING;
-		judge_moves(&scan->prev, j, s, sq, now_ns);
+		judge_moves(&scan->prev, s, sq, now_ns);
 	}
 }
 
@@ -565,7 +702,7 @@ static unsigned int make_steps(struct kfd_gpreempt_scan *scan)
 {
 	struct device_queue_manager *dqm = scan->dqm;
 	struct device_process_node *cur;
-	unsigned int hint = 0, n = 0;
+	unsigned int n = 0;
 	struct queue *q;
 
 	list_for_each_entry(cur, &dqm->queues, list) {
@@ -574,21 +711,16 @@ static unsigned int make_steps(struct kfd_gpreempt_scan *scan)
 			enum kfd_gpreempt_decision decision;
 			struct kfd_gpreempt_step *step;
 			bool preempt;
-			int i;
 
-			if (!is_of_interest(q))
+			if (!is_in(&scan->now, q))
 				continue;
 
-			i = find_id(&scan->now, q->gpreempt.id, hint);
-			if (i < 0)
-				continue;
-			hint = i + 1;
-
-			s = &scan->now.sample[i];
-			decision = scan->decision[i];
+			s = &scan->now.sample[q->gpreempt.slot];
+			decision = scan->decision[q->gpreempt.slot];
 			preempt = decision == KFD_GPREEMPT_PREEMPT;
 			if (decision == KFD_GPREEMPT_KEEP ||
-			    s->priority != q->properties.priority ||
+			    scan->now.queue[q->gpreempt.slot].priority !=
+			    q->properties.priority ||
 			    preempt == is_held(q))
 				continue;
 
@@ -597,8 +729,12 @@ static unsigned int make_steps(struct kfd_gpreempt_scan *scan)
 			step->q = q;
 			step->holder = KFD_GPREEMPT_HOLD_MONITOR;
 			step->preempt = preempt;
+			step->level = s->level;
 			step->slice = decision == KFD_GPREEMPT_RESUME_SLICE;
 			step->had_work = true;
+			dqm->gpreempt.holds |= preempt;
+			if (preempt)
+				step->reason = kfd_gpreempt_why(scan->winner, s);
 		}
 	}
 
@@ -616,6 +752,7 @@ static void give_up(struct device_queue_manager *dqm, const char *what)
 	dev_err(dqm->dev->adev->dev,
 		"GPREEMPT: %s on node %u did not answer a request to preempt in time. Priority preemption is off there until it is enabled again\n",
 		what, dqm->dev->node_id);
+	trace_gpreempt_giveup(dqm, what);
 	kfd_gpreempt_release(dqm, KFD_GPREEMPT_HOLD_MONITOR, NULL);
 }
 
@@ -628,6 +765,9 @@ static void act(struct kfd_gpreempt_scan *scan)
 
 	dqm_lock(dqm);
 	n = make_steps(scan);
+	kfd_gpreempt_trace_inversion(dqm, scan->winner, scan->step, n,
+				     scan->prev.ns ?
+				     scan->now.ns - scan->prev.ns : 0);
 	r = kfd_gpreempt_execute(dqm, scan->step, n);
 	for (i = 0; i < n; i++)
 		if (scan->step[i].err == -ETIME)
@@ -642,37 +782,57 @@ static void act(struct kfd_gpreempt_scan *scan)
 		give_up(dqm, what);
 }
 
-static void tick(struct kfd_gpreempt_scan *scan)
+/*
+ * Do the queues of the levels above the lowest one leave it alone? It is not in
+ * the look yet, and takes no time if so.
+ */
+static bool are_quiet(struct kfd_gpreempt_scan *scan, u64 now_ns)
+{
+	struct scan *now = &scan->now;
+	bool quiet = true;
+	unsigned int i;
+
+	for (i = 0; i < now->n; i++) {
+		if (kfd_gpreempt_has_work(&now->sample[i]) ||
+		    (now->sample[i].flags & KFD_GPREEMPT_STARTED))
+			return false;
+		quiet &= !!(now->sample[i].flags & KFD_GPREEMPT_QUIET);
+	}
+	if (quiet)
+		return true;
+
+	count_waves(scan);
+	for (i = 0; i < now->n; i++)
+		if (now->sample[i].waves)
+			return false;
+	judge_waves(now, now_ns);
+
+	return true;
+}
+
+/* Complete a look that left out the lowest level */
+static void look_at_rest(struct kfd_gpreempt_scan *scan)
 {
 	struct device_queue_manager *dqm = scan->dqm;
-	struct kfd_gpreempt *gp = &dqm->gpreempt;
-	struct kfd_gpreempt_params params;
+	unsigned int first = scan->now.n;
+
+	dqm_lock(dqm);
+	look_at_all(scan, scan->left_out, true);
+	dqm_unlock(dqm);
+
+	read_all_pointers(scan, first);
+	judge_pointers(scan, first, ktime_get_ns());
+	scan->now.counted = false;
+}
+
+static void decide(struct kfd_gpreempt_scan *scan, u64 now_ns)
+{
+	struct kfd_gpreempt *gp = &scan->dqm->gpreempt;
 	struct scan *now = &scan->now;
-	unsigned int i, need;
-	bool todo = false;
-	u64 now_ns;
-	int r;
+	unsigned int i;
 
-	do {
-		dqm_lock(dqm);
-		r = collect(scan, &need);
-		dqm_unlock(dqm);
-	} while (r == -ENOSPC && !alloc_buffers(scan, need));
-	if (r)
-		return;
-
-	WRITE_ONCE(gp->ticks, gp->ticks + 1);
-	if (!now->n)
-		return;
-
-	/* They can be set at any time */
-	for (i = 0; i < KFD_GPREEMPT_NUM_PARAMS; i++)
-		params.val[i] = READ_ONCE(gp->params.val[i]);
-
-	read_all_pointers(scan);
-	now_ns = ktime_get_ns();
-	judge_pointers(scan, now_ns);
-	if (kfd_gpreempt_needs_waves(now->sample, now->n)) {
+	if (kfd_gpreempt_needs_waves(&scan->params, now->sample, now->n,
+				     now_ns)) {
 		count_waves(scan);
 		judge_waves(now, now_ns);
 	}
@@ -682,24 +842,74 @@ static void tick(struct kfd_gpreempt_scan *scan)
 
 		if ((s->flags & KFD_GPREEMPT_RUNS) && kfd_gpreempt_has_work(s))
 			s->work_ns = now_ns;
-		now->sliced |= kfd_gpreempt_in_slice(&params, s, now_ns);
+		now->sliced |= kfd_gpreempt_in_slice(&scan->params, s, now_ns);
 	}
 
-	if (kfd_gpreempt_decide(&params, now->sample, now->n, now_ns,
+	scan->winner = NULL;
+	if (kfd_gpreempt_decide(&scan->params, now->sample, now->n, now_ns,
 				scan->decision)) {
 		WRITE_ONCE(gp->inversions, gp->inversions + 1);
+		scan->winner = kfd_gpreempt_winner(now->sample, now->n,
+						   scan->decision);
 		/* If that was for the sake of what was started, it was work */
 		for (i = 0; i < now->n; i++)
 			if (now->sample[i].flags & KFD_GPREEMPT_STARTED)
 				now->sample[i].work_ns = now_ns;
 	}
+}
+
+/* Look at the queues. Returns true if something is to be done */
+static bool look(struct kfd_gpreempt_scan *scan)
+{
+	struct device_queue_manager *dqm = scan->dqm;
+	struct kfd_gpreempt *gp = &dqm->gpreempt;
+	struct scan *now = &scan->now;
+	unsigned int i, need;
+	u64 now_ns;
+	int r;
+
+	do {
+		dqm_lock(dqm);
+		r = collect(scan, &need);
+		dqm_unlock(dqm);
+	} while (r == -ENOSPC && !alloc_buffers(scan, need));
+	if (r)
+		return false;
+
+	WRITE_ONCE(gp->ticks, gp->ticks + 1);
+
+	read_all_pointers(scan, 0);
+	now_ns = ktime_get_ns();
+	now->ns = now_ns;
+	judge_pointers(scan, 0, now_ns);
+	if (scan->left_out >= 0) {
+		if (are_quiet(scan, now_ns))
+			return false;
+		look_at_rest(scan);
+	}
+	decide(scan, now_ns);
 
 	for (i = 0; i < now->n; i++)
-		todo |= scan->decision[i] != KFD_GPREEMPT_KEEP;
+		if (scan->decision[i] != KFD_GPREEMPT_KEEP)
+			return true;
+
+	return false;
+}
+
+static void tick(struct kfd_gpreempt_scan *scan)
+{
+	struct kfd_gpreempt *gp = &scan->dqm->gpreempt;
+	u64 start_ns = ktime_get_ns();
+	bool todo;
+
+	todo = look(scan);
+	WRITE_ONCE(gp->tick_ns, gp->tick_ns + ktime_get_ns() - start_ns);
 	if (todo)
 		act(scan);
 
-	swap(scan->now, scan->prev);
+	/* Not if it came to nothing */
+	if (scan->now.n)
+		swap(scan->now, scan->prev);
 }
 
 static int monitor(void *data)
@@ -726,6 +936,7 @@ static int monitor(void *data)
 			try_to_freeze();
 		}
 
+		WRITE_ONCE(gp->wakeups, gp->wakeups + 1);
 		/* Nor while the machine goes down: devices may be off already */
 		if (!kthread_should_stop() && READ_ONCE(gp->enabled) &&
 		    system_state <= SYSTEM_RUNNING)
@@ -787,17 +998,24 @@ static void stop_monitor(struct device_queue_manager *dqm)
 /**
  * kfd_gpreempt_monitor_init - prepare the monitor of a device
  * @dqm: the device, initialized
- *
- * Starts it if the module parameter says so.
  */
 void kfd_gpreempt_monitor_init(struct device_queue_manager *dqm)
 {
 	struct kfd_gpreempt *gp = &dqm->gpreempt;
-	int r;
 
 	mutex_init(&gp->ctl);
 	init_waitqueue_head(&gp->wait);
+	gp->next_rank = jiffies;
 	kfd_gpreempt_params_init(&gp->params);
+}
+
+/**
+ * kfd_gpreempt_monitor_start - start the monitor if it is to run from the start
+ * @dqm: the device, with its gpu_id
+ */
+void kfd_gpreempt_monitor_start(struct device_queue_manager *dqm)
+{
+	int r;
 
 	if (!gpreempt)
 		return;
@@ -822,22 +1040,81 @@ void kfd_gpreempt_monitor_fini(struct device_queue_manager *dqm)
 }
 
 /**
- * kfd_gpreempt_queue_event - a queue became active or changed
- * @dqm: its device
- *
- * Gets the monitor out of its sleep without timer. Costs nothing otherwise, so
- * that updates of queues do not make it look more often.
- *
- * Context: under the DQM lock.
+ * kfd_gpreempt_process_init - prepare a process for its first queue
+ * @qpd: the process on a device
  */
-void kfd_gpreempt_queue_event(struct device_queue_manager *dqm)
+void kfd_gpreempt_process_init(struct qcm_process_device *qpd)
 {
-	struct kfd_gpreempt *gp = &dqm->gpreempt;
+	unsigned int i;
 
+	for (i = 0; i < KFD_GPREEMPT_LEVELS; i++)
+		INIT_LIST_HEAD(&qpd->gpreempt_queues[i]);
+}
+
+/* Out of the sleep without timer; costs nothing otherwise */
+static void wake(struct kfd_gpreempt *gp)
+{
 	if (READ_ONCE(gp->idle)) {
 		WRITE_ONCE(gp->idle, false);
 		wake_up(&gp->wait);
 	}
+}
+
+/**
+ * kfd_gpreempt_queue_event - a queue becomes active or inactive, or changes
+ * @dqm: its device
+ * @qpd: its process there
+ * @q: the queue
+ * @active: it is active from now on
+ *
+ * Updates of queues do not make the monitor look more often, they only get it
+ * out of its sleep.
+ *
+ * Context: under the DQM lock.
+ */
+void kfd_gpreempt_queue_event(struct device_queue_manager *dqm,
+			      struct qcm_process_device *qpd, struct queue *q,
+			      bool active)
+{
+	if (q->properties.type != KFD_QUEUE_TYPE_COMPUTE)
+		return;
+
+	list_del_init(&q->gpreempt.node);
+	if (!active)
+		return;
+
+	list_add_tail(&q->gpreempt.node,
+		      &qpd->gpreempt_queues[own_priority(q)]);
+	wake(&dqm->gpreempt);
+}
+
+/**
+ * kfd_gpreempt_activity - the device has sent an interrupt
+ * @dqm: the device
+ *
+ * Nothing tells the driver that a process was reniced. While the monitor sleeps
+ * because all levels are the same, see now and then whether they still are, but
+ * only if the device is in use.
+ *
+ * Context: process context, not under the DQM lock.
+ */
+void kfd_gpreempt_activity(struct device_queue_manager *dqm)
+{
+	struct kfd_gpreempt *gp = &dqm->gpreempt;
+	bool on;
+
+	if (!READ_ONCE(gp->enabled) || !READ_ONCE(gp->idle) ||
+	    time_before(jiffies, READ_ONCE(gp->next_rank)))
+		return;
+
+	/* An interrupt must not wait for a preemption */
+	if (!dqm_trylock(dqm))
+		return;
+	WRITE_ONCE(gp->next_rank, jiffies + msecs_to_jiffies(RANK_MS));
+	on = is_ranked(dqm);
+	if (hweight32(active_levels(dqm, on, on && is_shared(dqm))) > 1)
+		wake(gp);
+	dqm_unlock(dqm);
 }
 
 /**
@@ -895,9 +1172,12 @@ int kfd_gpreempt_set_param(struct device_queue_manager *dqm, u32 param,
 		if (!kfd_gpreempt_param_valid(param, value))
 			return -EINVAL;
 
+		/* It counts at once, and may be a reason to look again */
+		dqm_lock(dqm);
 		WRITE_ONCE(gp->params.val[param], value);
-		/* A new interval counts at once */
+		WRITE_ONCE(gp->idle, false);
 		wake_up(&gp->wait);
+		dqm_unlock(dqm);
 		return 0;
 	}
 

@@ -11,10 +11,12 @@
 #include <linux/types.h>
 #ifndef __KERNEL__
 #include <stdbool.h>
+#include <stddef.h>
 #endif
 
 /* Priorities of queues, as in KFD's uAPI: 0 to 15, larger is more urgent */
 #define KFD_GPREEMPT_LEVELS	16
+#define KFD_GPREEMPT_NORMAL	7
 
 /* Properties of a queue that the policy looks at: kfd_gpreempt_sample.flags */
 
@@ -26,7 +28,7 @@
 #define KFD_GPREEMPT_DISPLACEABLE	0x04
 /* There are packets in the ring that were not started */
 #define KFD_GPREEMPT_PENDING		0x08
-/* Waves were saved when it was preempted */
+/* Waves were saved when it was preempted, and it would run if it were resumed */
 #define KFD_GPREEMPT_SAVED		0x10
 /* Resumed because it had starved, at since_ns */
 #define KFD_GPREEMPT_SLICE		0x20
@@ -47,12 +49,19 @@
 
 /**
  * struct kfd_gpreempt_sample - one queue at one moment
- * @id: any number that names the queue; the policy does not look at it
- * @since_ns: when it was preempted or resumed last, in nanoseconds
+ * @id: names the queue; of two that are alike the policy takes the smaller one
+ * @since_ns: when it was preempted or resumed last, in nanoseconds, 0 before
  * @work_ns: when it was last seen with work while it ran, in nanoseconds, or 0
  * @priority: 0 to KFD_GPREEMPT_LEVELS - 1, larger is more urgent
  * @flags: KFD_GPREEMPT_RUNS and so on
  * @waves: waves in flight, on all XCCs together
+ * @aged: @level when the monitor resumed it last, 0 before and if somebody else
+ *	did; counts for a slice
+ * @level: from kfd_gpreempt_decide(): @priority, and what it has aged
+ *
+ * Queues of the lowest priority of those that run or are held have no influence
+ * on what is decided about others, unless one of them is held, has a slice, or
+ * has @aged above @priority. Without them in the array the others fare the same.
  */
 struct kfd_gpreempt_sample {
 	__u64 id;
@@ -61,10 +70,18 @@ struct kfd_gpreempt_sample {
 	__u32 priority;
 	__u32 flags;
 	__u32 waves;
+	__u32 aged;
+	__u32 level;
 };
 
+/* Levels wait for each other, and nothing else: KFD_GPREEMPT_POLICY */
+#define KFD_GPREEMPT_POLICY_STRICT	0
+/* A preempted queue rises while it waits, up to those that keep it off */
+#define KFD_GPREEMPT_POLICY_AGED	1
+
 /**
- * enum kfd_gpreempt_param - the numbers that steer monitor and policy
+ * enum kfd_gpreempt_param - the numbers that steer monitor and policy, in the
+ * order of the uAPI
  * @KFD_GPREEMPT_INTERVAL_US: time between two samples, in microseconds
  * @KFD_GPREEMPT_HOLDOFF_US: how long all higher queues must have been without
  *	work before a queue is resumed, in microseconds. Spares a save and a
@@ -72,7 +89,16 @@ struct kfd_gpreempt_sample {
  * @KFD_GPREEMPT_STARVATION_MS: no queue stays preempted longer than this, in
  *	milliseconds, and than the slices of other levels that take their turn
  * @KFD_GPREEMPT_SLICE_US: how long a queue that starved has the device before
- *	it can be preempted again, in microseconds
+ *	it can be preempted again, in microseconds; also for how long a queue
+ *	keeps what it has aged once it runs
+ * @KFD_GPREEMPT_POLICY: KFD_GPREEMPT_POLICY_*
+ * @KFD_GPREEMPT_AGING_MS: time in which a preempted queue rises by one level, in
+ *	milliseconds
+ * @KFD_GPREEMPT_TURN_US: how long a queue runs before it makes room for others
+ *	of its level that cannot be mapped at the same time, in microseconds; 0:
+ *	the hardware's scheduler shares the device among them
+ * @KFD_GPREEMPT_RANK: 1: priorities are those of kfd_gpreempt_rank(), 0: what
+ *	programs have asked for. The monitor's business, not the policy's.
  * @KFD_GPREEMPT_NUM_PARAMS: number of parameters
  */
 enum kfd_gpreempt_param {
@@ -80,15 +106,22 @@ enum kfd_gpreempt_param {
 	KFD_GPREEMPT_HOLDOFF_US,
 	KFD_GPREEMPT_STARVATION_MS,
 	KFD_GPREEMPT_SLICE_US,
+	KFD_GPREEMPT_POLICY,
+	KFD_GPREEMPT_AGING_MS,
+	KFD_GPREEMPT_TURN_US,
+	KFD_GPREEMPT_RANK,
 	KFD_GPREEMPT_NUM_PARAMS
 };
 
 /**
  * struct kfd_gpreempt_params - one device's parameters
  * @val: values, indexed by enum kfd_gpreempt_param, in the unit of its name
+ * @capacity: no parameter but a property of the device: queues that can be
+ *	mapped at the same time, 0: any number
  */
 struct kfd_gpreempt_params {
 	__u64 val[KFD_GPREEMPT_NUM_PARAMS];
+	__u32 capacity;
 };
 
 /**
@@ -108,14 +141,17 @@ enum kfd_gpreempt_decision {
 
 void kfd_gpreempt_params_init(struct kfd_gpreempt_params *params);
 bool kfd_gpreempt_param_valid(enum kfd_gpreempt_param param, __u64 value);
+__u32 kfd_gpreempt_rank(__u32 priority, int nice, bool foreign,
+			bool privileged);
 bool kfd_gpreempt_pending(__u64 rptr, __u64 wptr, __u64 ring_bytes, bool aql);
 bool kfd_gpreempt_has_work(const struct kfd_gpreempt_sample *s);
 bool kfd_gpreempt_in_slice(const struct kfd_gpreempt_params *params,
 			   const struct kfd_gpreempt_sample *s, __u64 now_ns);
-bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_sample *s,
-			      unsigned int n);
+bool kfd_gpreempt_needs_waves(const struct kfd_gpreempt_params *params,
+			      const struct kfd_gpreempt_sample *s,
+			      unsigned int n, __u64 now_ns);
 unsigned int kfd_gpreempt_decide(const struct kfd_gpreempt_params *params,
-				 const struct kfd_gpreempt_sample *s,
+				 struct kfd_gpreempt_sample *s,
 				 unsigned int n, __u64 now_ns,
 				 enum kfd_gpreempt_decision *decision);
 

@@ -25,6 +25,7 @@
 #include "kfd_kernel_queue.h"
 #include "kfd_mqd_manager.h"
 #include "kfd_gpreempt.h"
+#include "kfd_gpreempt_trace.h"
 #include "amdgpu_reset.h"
 
 /**
@@ -75,13 +76,26 @@ static void repair_later(struct device_queue_manager *dqm)
 
 /* HWS: the firmware changes all queues of a device at once */
 
+static void took(struct kfd_gpreempt_step *steps, unsigned int n, bool preempt,
+		 u64 start_ns)
+{
+	u64 ns = ktime_get_ns() - start_ns;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (is_todo(&steps[i], preempt))
+			steps[i].took_ns = ns;
+}
+
 static int off_hws(struct device_queue_manager *dqm,
 		   struct kfd_gpreempt_step *steps, unsigned int n)
 {
+	u64 start_ns = ktime_get_ns();
 	unsigned int i;
 	int r;
 
 	r = kfd_dqm_unmap_runlist(dqm);
+	took(steps, n, true, start_ns);
 	if (r)
 		return r;
 
@@ -100,7 +114,13 @@ static int off_hws(struct device_queue_manager *dqm,
 static int on_hws(struct device_queue_manager *dqm,
 		  struct kfd_gpreempt_step *steps, unsigned int n)
 {
-	return kfd_dqm_map_runlist(dqm);
+	u64 start_ns = ktime_get_ns();
+	int r;
+
+	r = kfd_dqm_map_runlist(dqm);
+	took(steps, n, false, start_ns);
+
+	return r;
 }
 
 static const struct kfd_preempt_ops ops_hws = {
@@ -176,9 +196,14 @@ static int off_nohws(struct device_queue_manager *dqm,
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		if (is_todo(&steps[i], true))
-			steps[i].err = off_queue(dqm, &steps[i]);
+	for (i = 0; i < n; i++) {
+		u64 start_ns = ktime_get_ns();
+
+		if (!is_todo(&steps[i], true))
+			continue;
+		steps[i].err = off_queue(dqm, &steps[i]);
+		steps[i].took_ns = ktime_get_ns() - start_ns;
+	}
 
 	return 0;
 }
@@ -190,6 +215,7 @@ static int on_nohws(struct device_queue_manager *dqm,
 
 	for (i = 0; i < n; i++) {
 		struct kfd_gpreempt_step *step = &steps[i];
+		u64 start_ns = ktime_get_ns();
 
 		/* Something else may keep it off by now */
 		if (!is_todo(step, false) || !step->q->properties.is_active)
@@ -200,6 +226,7 @@ static int on_nohws(struct device_queue_manager *dqm,
 			/* The XCCs before the one that failed have it */
 			dequeue(dqm, step->q, KFD_PREEMPT_TYPE_WAVEFRONT_SAVE,
 				KFD_UNMAP_LATENCY_MS);
+		step->took_ns = ktime_get_ns() - start_ns;
 	}
 
 	return 0;
@@ -217,10 +244,14 @@ static int off_mes(struct device_queue_manager *dqm,
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		if (is_todo(&steps[i], true))
-			steps[i].err = kfd_dqm_map_queue_mes(dqm, steps[i].q,
-							     false);
+	for (i = 0; i < n; i++) {
+		u64 start_ns = ktime_get_ns();
+
+		if (!is_todo(&steps[i], true))
+			continue;
+		steps[i].err = kfd_dqm_map_queue_mes(dqm, steps[i].q, false);
+		steps[i].took_ns = ktime_get_ns() - start_ns;
+	}
 
 	return 0;
 }
@@ -230,11 +261,15 @@ static int on_mes(struct device_queue_manager *dqm,
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		if (is_todo(&steps[i], false) &&
-		    steps[i].q->properties.is_active)
-			steps[i].err = kfd_dqm_map_queue_mes(dqm, steps[i].q,
-							     true);
+	for (i = 0; i < n; i++) {
+		u64 start_ns = ktime_get_ns();
+
+		if (!is_todo(&steps[i], false) ||
+		    !steps[i].q->properties.is_active)
+			continue;
+		steps[i].err = kfd_dqm_map_queue_mes(dqm, steps[i].q, true);
+		steps[i].took_ns = ktime_get_ns() - start_ns;
+	}
 
 	return 0;
 }
@@ -270,6 +305,11 @@ void kfd_gpreempt_queue_init(struct queue *q)
 	size_t mqd_size, ctl_stack_size = 0;
 
 	q->gpreempt.id = atomic64_inc_return(&last_id);
+	INIT_LIST_HEAD(&q->gpreempt.node);
+	q->gpreempt.level = min_t(u32, q->properties.priority,
+				  KFD_GPREEMPT_LEVELS - 1);
+	q->gpreempt.pending = KFD_GPREEMPT_UNKNOWN;
+	q->gpreempt.waves = KFD_GPREEMPT_UNKNOWN;
 
 	if (q->properties.type != KFD_QUEUE_TYPE_COMPUTE ||
 	    !KFD_IS_SOC15(q->device) || !q->device->kfd->cwsr_enabled ||
@@ -322,6 +362,7 @@ static int take_snapshot(struct device_queue_manager *dqm, struct queue *q)
 /**
  * kfd_gpreempt_queue_updated - the driver has changed the MQD of a queue
  * @dqm: the device
+ * @qpd: its process there
  * @q: the queue
  *
  * What update_mqd() got besides the properties (the CU mask, GWS) is in the
@@ -330,12 +371,13 @@ static int take_snapshot(struct device_queue_manager *dqm, struct queue *q)
  * Context: under the DQM lock.
  */
 void kfd_gpreempt_queue_updated(struct device_queue_manager *dqm,
+				struct qcm_process_device *qpd,
 				struct queue *q)
 {
 	if (q->properties.is_preempted)
 		take_snapshot(dqm, q);
-
-	kfd_gpreempt_queue_event(dqm);
+	else if (q->properties.is_active)
+		kfd_gpreempt_queue_event(dqm, qpd, q, true);
 }
 
 /**
@@ -456,6 +498,22 @@ int kfd_gpreempt_can_preempt(struct device_queue_manager *dqm,
 	return 0;
 }
 
+static enum kfd_gpreempt_reason reason_of(const struct kfd_gpreempt_step *step)
+{
+	bool monitor = step->holder == KFD_GPREEMPT_HOLD_MONITOR;
+
+	if (step->reason)
+		return step->reason;
+	if (step->preempt)
+		return monitor ? KFD_GPREEMPT_REASON_HIGHER :
+		       step->drain_ms ? KFD_GPREEMPT_REASON_DRAIN :
+					KFD_GPREEMPT_REASON_SAVE;
+
+	return !monitor ? KFD_GPREEMPT_REASON_RESUME :
+	       step->slice ? KFD_GPREEMPT_REASON_STARVED :
+			     KFD_GPREEMPT_REASON_HOLDOFF;
+}
+
 /* Does this step need more than a change of holders? */
 static bool prepare(struct device_queue_manager *dqm,
 		    struct kfd_gpreempt_step *step)
@@ -463,7 +521,9 @@ static bool prepare(struct device_queue_manager *dqm,
 	struct queue *q = step->q;
 
 	step->hw = false;
+	step->took_ns = 0;
 	step->err = 0;
+	step->reason = reason_of(step);
 
 	/* What one file holds, no other one takes over or lets go of */
 	if (step->file && q->gpreempt.file && step->file != q->gpreempt.file) {
@@ -511,11 +571,23 @@ static bool prepare(struct device_queue_manager *dqm,
 	return true;
 }
 
+static void count_ns(struct kfd_gpreempt_histogram *h, u64 ns)
+{
+	h->count[min(fls64(ns), KFD_GPREEMPT_BUCKETS - 1)]++;
+}
+
 /* A step has come to its end, this way or that */
 static void finish(struct device_queue_manager *dqm,
 		   struct kfd_gpreempt_step *step)
 {
 	struct queue *q = step->q;
+	u64 now_ns = ktime_get_ns();
+	u64 off_ns = now_ns - q->gpreempt.since_ns;
+
+	if (step->preempt)
+		trace_gpreempt_preempt(step);
+	else
+		trace_gpreempt_resume(step, off_ns);
 
 	q->gpreempt.state = q->properties.is_preempted ?
 			    KFD_GPREEMPT_STATE_PREEMPTED :
@@ -523,7 +595,8 @@ static void finish(struct device_queue_manager *dqm,
 	if (step->err)
 		return;
 
-	q->gpreempt.since_ns = ktime_get_ns();
+	q->gpreempt.since_ns = now_ns;
+	q->gpreempt.reason = step->reason;
 	if (step->preempt) {
 		q->gpreempt.holders = step->holder;
 		q->gpreempt.file = step->file;
@@ -531,11 +604,14 @@ static void finish(struct device_queue_manager *dqm,
 		q->gpreempt.sliced = false;
 		q->gpreempt.preemptions++;
 		dqm->gpreempt.preemptions++;
+		count_ns(&dqm->gpreempt.save_ns, step->took_ns);
 	} else {
 		q->gpreempt.holders = 0;
 		q->gpreempt.file = NULL;
 		q->gpreempt.sliced = step->slice;
+		q->gpreempt.aged = step->level;
 		dqm->gpreempt.resumes++;
+		count_ns(&dqm->gpreempt.wait_ns, off_ns);
 	}
 }
 
@@ -708,6 +784,13 @@ void kfd_gpreempt_check(struct device_queue_manager *dqm)
 		list_for_each_entry(q, &cur->qpd->queues_list, list) {
 			all++;
 			check_queue(q);
+			WARN_ONCE(list_empty(&q->gpreempt.node) ==
+				  (q->properties.is_active &&
+				   q->properties.type ==
+				   KFD_QUEUE_TYPE_COMPUTE),
+				  "queue %u: active %d, the monitor sees it otherwise\n",
+				  q->properties.queue_id,
+				  q->properties.is_active);
 			if (!q->properties.is_active)
 				continue;
 			active++;
@@ -757,6 +840,10 @@ static void orphan(struct queue *q, u32 holder, int err)
 int kfd_gpreempt_release(struct device_queue_manager *dqm, u32 holder,
 			 const struct file *file)
 {
+	enum kfd_gpreempt_reason reason =
+		holder == KFD_GPREEMPT_HOLD_IOCTL ? KFD_GPREEMPT_REASON_CLOSE :
+		holder == KFD_GPREEMPT_HOLD_MONITOR ? KFD_GPREEMPT_REASON_OFF :
+						      KFD_GPREEMPT_REASON_REPAIR;
 	struct kfd_gpreempt_step steps[RELEASE_BATCH];
 	struct device_process_node *cur;
 	int device_err = 0, r = 0;
@@ -778,6 +865,7 @@ int kfd_gpreempt_release(struct device_queue_manager *dqm, u32 holder,
 					.q = q,
 					.holder = holder,
 					.file = file,
+					.reason = reason,
 				};
 			}
 		}
@@ -826,8 +914,6 @@ static void repair(struct work_struct *work)
  * kfd_gpreempt_init - prepare GPREEMPT for a device
  * @dqm: the device, initialized
  *
- * Starts its monitor if the module parameter says so.
- *
  * Context: process context.
  */
 void kfd_gpreempt_init(struct device_queue_manager *dqm)
@@ -841,6 +927,19 @@ void kfd_gpreempt_init(struct device_queue_manager *dqm)
 }
 
 /**
+ * kfd_gpreempt_start - show a device, and start its monitor if it is to run
+ * @dqm: the device, in the topology
+ *
+ * Context: process context.
+ */
+void kfd_gpreempt_start(struct device_queue_manager *dqm)
+{
+	kfd_gpreempt_debugfs_add(dqm);
+	kfd_gpreempt_sysfs_init(dqm);
+	kfd_gpreempt_monitor_start(dqm);
+}
+
+/**
  * kfd_gpreempt_fini - the end of GPREEMPT for a device
  * @dqm: the device, before it is stopped
  *
@@ -848,6 +947,8 @@ void kfd_gpreempt_init(struct device_queue_manager *dqm)
  */
 void kfd_gpreempt_fini(struct device_queue_manager *dqm)
 {
+	kfd_gpreempt_debugfs_remove(dqm);
+	kfd_gpreempt_sysfs_fini(dqm);
 	kfd_gpreempt_monitor_fini(dqm);
 
 	mutex_lock(&devices_lock);
