@@ -125,6 +125,7 @@ MODULE_PARM_DESC(mock_quantum_us,
 #define MOCK_BUDGET_NS	(8 * NSEC_PER_MSEC)
 /* A thread that needs so long for one look is on a slow machine. */
 #define MOCK_SLOW_NS	(500 * NSEC_PER_USEC)
+#define MOCK_DEBT_NS	(2 * NSEC_PER_MSEC)
 /* Without work for so long, poll less often. */
 #define MOCK_IDLE_NS	(20 * NSEC_PER_MSEC)
 /* Nothing but the HIQ is mapped, and it is quiet: be no burden. */
@@ -247,27 +248,31 @@ static u64 mock_hw_poll(struct mock_hw *hw)
 }
 
 /*
- * How long to be quiet after @late ns of waking up too late and @busy ns of work:
- * where timers and work take long (KASAN, lockdep, an emulated CPU that others
- * want too), a real-time thread must leave most of the time to others. A look
- * alone that had much to do, as when many waves are saved, is no such place.
+ * How long to be quiet after @slept ns of sleep, of which @late ns were too much,
+ * and @busy ns of work: where timers and work take long (KASAN, lockdep, an
+ * emulated CPU that others want too), a real-time thread must leave most of the
+ * time to others. What it owes them it may owe for a while: a look alone that had
+ * much to do, as when many waves are saved, is no reason to stand still.
  */
-static u64 mock_hw_pause(u64 late, u64 busy, bool *slow)
+static u64 mock_hw_pause(u64 slept, u64 late, u64 busy, u64 *debt)
 {
-	bool again = *slow;
+	u64 pause;
 
-	*slow = late + busy >= MOCK_SLOW_NS;
-	if (!*slow || !again)
+	*debt -= min(*debt, slept);
+	if (late + busy >= MOCK_SLOW_NS)
+		*debt += 2 * late + busy / 2;
+	if (*debt < MOCK_DEBT_NS)
 		return 0;
-	return min_t(u64, 2 * late + busy / 2, 20 * NSEC_PER_MSEC);
+	pause = min_t(u64, *debt, 20 * NSEC_PER_MSEC);
+	*debt = 0;
+	return pause;
 }
 
 static int mock_hw_thread(void *data)
 {
-	u64 begin, next, until = 0, late = 0;
+	u64 begin, end = ktime_get_ns(), until = 0, late = 0, debt = 0, next;
 	struct mock_hw *hw = data;
 	struct timerqueue_node *node;
-	bool slow = false;
 	ktime_t expires;
 
 	while (!kthread_should_stop()) {
@@ -283,8 +288,9 @@ static int mock_hw_thread(void *data)
 		until = next == KTIME_MAX ? KTIME_MAX : next + hw->skew;
 		mutex_unlock(&hw->lock);
 
-		next = ktime_get_ns();
-		next += mock_hw_pause(late, next - begin, &slow);
+		next = begin - end;
+		end = ktime_get_ns();
+		next = end + mock_hw_pause(next, late, end - begin, &debt);
 		until = max(until, next);
 		late = 0;
 		set_current_state(TASK_INTERRUPTIBLE);

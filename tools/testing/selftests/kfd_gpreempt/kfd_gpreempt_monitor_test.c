@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -487,6 +488,8 @@ KFD_TEST(one_runlist)
 		SKIP(return, "no runlists without HWS");
 	if (kfd_mock_stat("hiq_run_list") < 0)
 		SKIP(return, "needs the mock GPU");
+	/* Longer than the slowest kernel takes between two looks */
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 1000000));
 	for (i = 0; i < 8; i++) {
 		create(_metadata, self, i, i < 7 ? 3 : 12);
 		if (i == 7)
@@ -1036,7 +1039,7 @@ static void plain_child(struct shared *s)
 	if (s->value[0])
 		CHILD_CHECK(!setresuid(s->value[0], s->value[0], s->value[0]));
 	CHILD_CHECK(!kfd_queue_create(&kfd, &q, &opts));
-	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, 100, 1));
+	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, kfd.gpu.wave_slots / 4, 1));
 	kfd_job_submit(&job, &q);
 	set_step(s, 1);
 	while (get_step(s) < 2) {
@@ -1072,7 +1075,7 @@ KFD_TEST(nice)
 	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 10));
 	ASSERT_TRUE(wait_step(s, 1));
 	create(_metadata, self, 0, 7);
-	occupy(_metadata, self, 0, 100);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 4);
 	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
 	finish(_metadata, self, 0);
 	EXPECT_TRUE(wait_child_state(s, ACTIVE));
@@ -1098,13 +1101,15 @@ KFD_TEST(renice)
 	ASSERT_LT(0, pid);
 	ASSERT_TRUE(wait_step(s, 1));
 	create(_metadata, self, 0, 7);
-	occupy(_metadata, self, 0, 100);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 4);
 	create(_metadata, self, 1, 7);
 	ASSERT_EQ(0, kfd_event_create(&self->kfd, &event));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 1, 1));
 	kfd_event_attach(&self->kfd, &event, self->job[1].signal);
 	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
 
+	/* Let it fall asleep */
+	usleep(50000);
 	ticks = counters(self).ticks;
 	for (; n < 10; n++) {
 		kfd_job_submit(&self->job[1], &self->q[1]);
@@ -1155,7 +1160,9 @@ KFD_TEST(rank_off)
 	ASSERT_EQ(0, setpriority(PRIO_PROCESS, pid, 10));
 	ASSERT_TRUE(wait_step(s, 1));
 	create(_metadata, self, 0, 7);
-	occupy(_metadata, self, 0, 100);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 4);
+	/* Let it fall asleep */
+	usleep(50000);
 	ticks = counters(self).ticks;
 	usleep(100000);
 	EXPECT_EQ(ticks, counters(self).ticks);
@@ -1177,20 +1184,22 @@ KFD_TEST(other_user)
 
 	ASSERT_NE(NULL, s);
 	create(_metadata, self, 0, 7);
-	occupy(_metadata, self, 0, 100);
+	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots / 4);
 	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
 	s->value[0] = 65534;
 	s->value[1] = 15;
 	pid = start_child(&self->kfd, plain_child, s);
 	ASSERT_LT(0, pid);
 	ASSERT_TRUE(wait_step(s, 1));
+	/* Let it fall asleep */
+	usleep(50000);
 	ticks = counters(self).ticks;
 	usleep(100000);
 	EXPECT_EQ(ACTIVE, queue_state(&self->q[0]));
 	EXPECT_EQ(ticks, counters(self).ticks);
 	/* We are privileged, and are believed */
 	create(_metadata, self, 1, 8);
-	occupy(_metadata, self, 1, 100);
+	occupy(_metadata, self, 1, self->kfd.gpu.wave_slots / 4);
 	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
 	EXPECT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	finish(_metadata, self, 1);
@@ -1203,6 +1212,98 @@ KFD_TEST(other_user)
 	EXPECT_TRUE(end_child(pid));
 	EXPECT_TRUE(wait_state(&self->q[0], ACTIVE));
 	finish(_metadata, self, 0);
+}
+
+static struct kfd_job exec_job;
+
+static int stays_behind(void *arg)
+{
+	struct shared *s = arg;
+
+	CHILD_CHECK(wait_step(s, 3));
+	kfd_job_release(&exec_job);
+	CHILD_CHECK(!kfd_job_wait(&exec_job, KFD_TIMEOUT_MS));
+	__atomic_store_n(&s->value[3], 1, __ATOMIC_RELEASE);
+	_exit(0);
+}
+
+static void exec_child(struct shared *s)
+{
+	struct kfd_queue_opts opts = { .has_priority = true, .priority = 12 };
+	struct kfd_queue q;
+	struct kfd kfd;
+	char *stack;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, &opts));
+	CHILD_CHECK(!kfd_job_init(&kfd, &exec_job, GFX942_WAIT, kfd.gpu.wave_slots / 4, 1));
+	kfd_job_submit(&exec_job, &q);
+	set_step(s, 1);
+	CHILD_CHECK(wait_step(s, 2));
+	stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHILD_CHECK(stack != MAP_FAILED);
+	CHILD_CHECK(clone(stays_behind, stack + 65536, CLONE_VM | SIGCHLD, s) > 0);
+	execlp("sleep", "sleep", "1000", NULL);
+	CHILD_CHECK(false);
+}
+
+/*
+ * The main thread of a process executes another program while the queues live on
+ * in its old memory. What that program may do, setuid or not, gives them nothing.
+ */
+KFD_TEST(executed)
+{
+	struct shared *s = shared_page(), *e = shared_page();
+	pid_t pid, exec_pid;
+
+	ASSERT_NE(NULL, s);
+	ASSERT_NE(NULL, e);
+	s->value[0] = 65534;
+	pid = start_child(&self->kfd, plain_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	exec_pid = start_child(&self->kfd, exec_child, e);
+	ASSERT_LT(0, exec_pid);
+	ASSERT_TRUE(wait_step(e, 1));
+	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
+	set_step(e, 2);
+	EXPECT_TRUE(wait_child_state(s, ACTIVE));
+	set_step(e, 3);
+	EXPECT_TRUE(wait_value(&e->value[3], 1));
+	kill(exec_pid, SIGKILL);
+	waitpid(exec_pid, NULL, 0);
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+}
+
+/* A user less can be a level more */
+KFD_TEST(other_user_leaves)
+{
+	struct shared *s = shared_page(), *o = shared_page();
+	pid_t pid, other;
+
+	ASSERT_NE(NULL, s);
+	ASSERT_NE(NULL, o);
+	s->value[0] = 65534;
+	s->value[1] = 15;
+	pid = start_child(&self->kfd, plain_child, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	o->value[0] = 65534;
+	other = start_child(&self->kfd, plain_child, o);
+	ASSERT_LT(0, other);
+	ASSERT_TRUE(wait_step(o, 1));
+	EXPECT_TRUE(wait_child_state(o, PREEMPTED));
+	/* We are another user, and now there is one level */
+	create(_metadata, self, 0, 7);
+	EXPECT_TRUE(wait_child_state(o, ACTIVE));
+	usleep(50000);
+	EXPECT_EQ(0, kfd_queue_destroy(&self->q[0]));
+	EXPECT_TRUE(wait_child_state(o, PREEMPTED));
+	set_step(s, 2);
+	EXPECT_TRUE(end_child(pid));
+	set_step(o, 2);
+	EXPECT_TRUE(end_child(other));
 }
 
 TEST_HARNESS_MAIN

@@ -32,7 +32,7 @@ static int move_queue(struct queue *q, struct kfd_gpreempt_step *step)
  * Whose queues somebody may move: his own, and those of processes that he may
  * also renice.
  */
-static bool may_move_queues_of(struct task_struct *task)
+static bool may_move_queues_of(struct task_struct *task, bool audit)
 {
 	const struct cred *cred;
 	bool ok;
@@ -40,7 +40,8 @@ static bool may_move_queues_of(struct task_struct *task)
 	rcu_read_lock();
 	cred = __task_cred(task);
 	ok = uid_eq(cred->uid, current_uid()) ||
-	     ns_capable(cred->user_ns, CAP_SYS_NICE);
+	     (audit ? ns_capable(cred->user_ns, CAP_SYS_NICE) :
+		      ns_capable_noaudit(cred->user_ns, CAP_SYS_NICE));
 	rcu_read_unlock();
 
 	return ok;
@@ -67,7 +68,7 @@ static struct kfd_process *get_process(struct kfd_process *caller, u32 nr)
 	}
 	if (!p) {
 		p = ERR_PTR(-ESRCH);
-	} else if (!may_move_queues_of(task)) {
+	} else if (!may_move_queues_of(task, true)) {
 		/* Asked of what it is now: it may have been executed since */
 		kfd_unref_process(p);
 		p = ERR_PTR(-EPERM);
@@ -433,7 +434,7 @@ static int next_pid(struct device_queue_manager *dqm,
 
 		if (pid > args->pid && (!next || pid < next) &&
 		    !list_empty(&cur->qpd->queues_list) &&
-		    may_move_queues_of(task))
+		    may_move_queues_of(task, false))
 			next = pid;
 	}
 	dqm_unlock(dqm);

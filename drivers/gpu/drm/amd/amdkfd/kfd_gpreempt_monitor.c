@@ -109,6 +109,7 @@ struct scan_queue {
  * @queue: what else there is to know, in the same order
  * @n: number of queues
  * @ns: when
+ * @full: no level was left out
  * @counted: waves were counted
  * @room: and there was room for any workgroup, on all XCCs
  * @sliced: a queue had the device because it had starved
@@ -118,6 +119,7 @@ struct scan {
 	struct scan_queue *queue;
 	unsigned int n;
 	u64 ns;
+	bool full;
 	bool counted;
 	bool room;
 	bool sliced;
@@ -133,6 +135,7 @@ struct scan {
  * @num_mm: number of processes
  * @params: parameters of this tick
  * @foreign: queues of more than one user are on the device
+ * @crowded: not all queues can be mapped at once
  * @left_out: level whose queues are not in @now, or -1
  * @decision: what the policy says about @now
  * @winner: who profits from it, in @now, or NULL
@@ -148,6 +151,7 @@ struct kfd_gpreempt_scan {
 	unsigned int num_mm;
 	struct kfd_gpreempt_params params;
 	bool foreign;
+	bool crowded;
 	int left_out;
 	enum kfd_gpreempt_decision *decision;
 	const struct kfd_gpreempt_sample *winner;
@@ -207,6 +211,7 @@ static int alloc_buffers(struct kfd_gpreempt_scan *scan, unsigned int n)
 	memcpy(scan->prev.queue, old.queue, old.n * sizeof(*old.queue));
 	scan->prev.n = old.n;
 	scan->prev.ns = old.ns;
+	scan->prev.full = old.full;
 	scan->prev.counted = old.counted;
 	scan->prev.room = old.room;
 	scan->prev.sliced = old.sliced;
@@ -253,21 +258,39 @@ static bool is_shared(struct device_queue_manager *dqm)
 	return false;
 }
 
+/* Is the main thread still in the program that has the queues? */
+static bool is_owner(struct kfd_process *p)
+{
+	struct mm_struct *mm;
+
+	/* begin_new_exec() changes the mm before the credentials */
+	smp_rmb();
+	mm = kfd_gpreempt_get_mm(p);
+	if (mm)
+		mmput_async(mm);
+
+	return mm;
+}
+
 /*
  * The level of each priority in a process. Its main thread is the one that
- * nice(1) starts and renice(1) finds.
+ * nice(1) starts and renice(1) finds. If that has executed another program,
+ * perhaps a setuid one, while queues live on, they gain nothing by it.
  */
-static void rank(const struct kfd_process *p, bool on, bool foreign, u8 *level)
+static void rank(struct kfd_process *p, bool on, bool foreign, u8 *level)
 {
 	struct task_struct *task = p->lead_thread;
+	bool privileged = foreign && has_capability_noaudit(task, CAP_SYS_NICE);
 	int nice = on ? task_nice(task) : 0;
-	bool privileged = !on || !foreign ||
-			  has_capability_noaudit(task, CAP_SYS_NICE);
 	u32 i;
 
+	if ((privileged || nice < 0) && !is_owner(p)) {
+		privileged = false;
+		nice = max(nice, 0);
+	}
+
 	for (i = 0; i < KFD_GPREEMPT_LEVELS; i++)
-		level[i] = kfd_gpreempt_rank(i, nice, on && foreign,
-					     privileged);
+		level[i] = kfd_gpreempt_rank(i, nice, foreign, privileged);
 }
 
 static bool is_ranked(struct device_queue_manager *dqm)
@@ -309,16 +332,18 @@ static bool is_in(const struct scan *look, const struct queue *q)
 	       look->sample[q->gpreempt.slot].id == q->gpreempt.id;
 }
 
-/* For debugfs: what the look before saw of a queue */
-static void note_seen(struct queue *q, const struct scan *prev)
+/* Keep with a queue what the look before saw of it, partly for debugfs alone */
+static void remember(struct queue *q, const struct scan *prev)
 {
 	const struct scan_queue *sq = &prev->queue[q->gpreempt.slot];
-	u32 unit = sq->aql ? 64 : sizeof(u32);
+	u64 pending = sq->wptr - sq->rptr;
 
-	q->gpreempt.pending = KFD_GPREEMPT_UNKNOWN;
-	if (sq->known)
-		q->gpreempt.pending = min(sq->wptr - sq->rptr,
-					  sq->ring_bytes / unit);
+	q->gpreempt.rptr = sq->rptr;
+	if (!kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes, sq->aql))
+		pending = 0;
+	else if (!sq->aql)
+		pending &= sq->ring_bytes / sizeof(u32) - 1;
+	q->gpreempt.pending = sq->known ? pending : KFD_GPREEMPT_UNKNOWN;
 	q->gpreempt.waves = prev->counted ?
 			    prev->sample[q->gpreempt.slot].waves :
 			    KFD_GPREEMPT_UNKNOWN;
@@ -347,8 +372,7 @@ static void look_at(struct kfd_gpreempt_scan *scan, struct queue *q, u32 level)
 	if (is_in(prev, q)) {
 		sq->prev = q->gpreempt.slot;
 		sq->wptr = prev->queue[sq->prev].wptr;
-		q->gpreempt.rptr = prev->queue[sq->prev].rptr;
-		note_seen(q, prev);
+		remember(q, prev);
 	}
 	sq->last_rptr = q->gpreempt.rptr;
 	sq->rptr = sq->last_rptr;
@@ -413,11 +437,15 @@ static void look_at_all(struct kfd_gpreempt_scan *scan, int level, bool only)
 		for (i = 0; i < KFD_GPREEMPT_LEVELS; i++) {
 			bool is_that = levels[i] == level;
 
-			if (is_that != only)
+			if (is_that != only && (only || !scan->prev.full))
 				continue;
 			list_for_each_entry(q, &qpd->gpreempt_queues[i],
-					    gpreempt.node)
-				look_at(scan, q, levels[i]);
+					    gpreempt.node) {
+				if (is_that == only)
+					look_at(scan, q, levels[i]);
+				else if (is_in(&scan->prev, q))
+					remember(q, &scan->prev);
+			}
 		}
 
 		if (dqm->gpreempt.holds) {
@@ -446,17 +474,20 @@ static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 {
 	struct device_queue_manager *dqm = scan->dqm;
 	struct scan *now = &scan->now;
-	bool on, turns;
+	bool on, turns, more;
 	u32 i, levels;
 
 	for (i = 0; i < KFD_GPREEMPT_NUM_PARAMS; i++)
 		scan->params.val[i] = READ_ONCE(dqm->gpreempt.params.val[i]);
 	scan->params.capacity = get_cp_queues_num(dqm);
 	on = scan->params.val[KFD_GPREEMPT_RANK];
-	turns = scan->params.val[KFD_GPREEMPT_TURN_US] &&
-		dqm->active_cp_queue_count > scan->params.capacity;
+	more = dqm->active_cp_queue_count > scan->params.capacity;
+	turns = more && scan->params.val[KFD_GPREEMPT_TURN_US];
+	scan->crowded = more ||
+			dqm->processes_count > dqm->dev->max_proc_per_quantum;
 
 	scan->left_out = -1;
+	scan->num_mm = 0;
 	now->n = 0;
 	now->counted = false;
 	now->room = false;
@@ -564,7 +595,7 @@ static void judge_stalled(const struct scan *prev,
  * is not known to have ended.
  */
 static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
-			struct scan_queue *sq, u64 now_ns)
+			struct scan_queue *sq, bool crowded, u64 now_ns)
 {
 	const struct kfd_gpreempt_sample *ps;
 	const struct scan_queue *psq;
@@ -588,7 +619,9 @@ static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
 	     (prev->sliced || !(ps->flags & KFD_GPREEMPT_RUNS))))
 		s->flags |= KFD_GPREEMPT_STARTED;
 
-	if (sq->moved || !(s->flags & ps->flags & KFD_GPREEMPT_RUNS) ||
+	/* Whoever is not mapped just now shows neither moves nor waves */
+	if (sq->moved || crowded ||
+	    !(s->flags & ps->flags & KFD_GPREEMPT_RUNS) ||
 	    ps->since_ns != s->since_ns)
 		return;
 
@@ -609,7 +642,7 @@ static void judge_pointers(struct kfd_gpreempt_scan *scan, unsigned int i,
 		    kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
 					 sq->aql))
 			s->flags |= KFD_GPREEMPT_PENDING;
-		judge_moves(&scan->prev, s, sq, now_ns);
+		judge_moves(&scan->prev, s, sq, scan->crowded, now_ns);
 	}
 }
 
@@ -637,6 +670,8 @@ static void count_waves(struct kfd_gpreempt_scan *scan)
 		goto out_up;
 	now->counted = true;
 	now->room = true;
+	for (j = 0; j < now->n; j++)
+		now->sample[j].waves = 0;
 	cus = node->adev->gfx.cu_info.number /
 	      NUM_XCC(node->adev->gfx.xcc_mask);
 
@@ -669,8 +704,9 @@ out:
 }
 
 /* What the waves say about queues that show little else */
-static void judge_waves(struct scan *now, u64 now_ns)
+static void judge_waves(struct kfd_gpreempt_scan *scan, u64 now_ns)
 {
+	struct scan *now = &scan->now;
 	unsigned int i;
 
 	for (i = 0; now->counted && i < now->n; i++) {
@@ -681,7 +717,7 @@ static void judge_waves(struct scan *now, u64 now_ns)
 		 * What was started and had room is in flight, or has ended.
 		 * Unless its own CUs are full; which they are is not known.
 		 */
-		if (now->room && !sq->cu_masked)
+		if (now->room && !sq->cu_masked && !scan->crowded)
 			s->flags &= ~KFD_GPREEMPT_STARTED;
 
 		if (!(s->flags & (KFD_GPREEMPT_STALLED | KFD_GPREEMPT_BLOCKED)))
@@ -805,7 +841,7 @@ static bool are_quiet(struct kfd_gpreempt_scan *scan, u64 now_ns)
 	for (i = 0; i < now->n; i++)
 		if (now->sample[i].waves)
 			return false;
-	judge_waves(now, now_ns);
+	judge_waves(scan, now_ns);
 
 	return true;
 }
@@ -822,6 +858,7 @@ static void look_at_rest(struct kfd_gpreempt_scan *scan)
 
 	read_all_pointers(scan, first);
 	judge_pointers(scan, first, ktime_get_ns());
+	scan->now.full = true;
 	scan->now.counted = false;
 }
 
@@ -834,7 +871,7 @@ static void decide(struct kfd_gpreempt_scan *scan, u64 now_ns)
 	if (kfd_gpreempt_needs_waves(&scan->params, now->sample, now->n,
 				     now_ns)) {
 		count_waves(scan);
-		judge_waves(now, now_ns);
+		judge_waves(scan, now_ns);
 	}
 
 	for (i = 0; i < now->n; i++) {
@@ -845,17 +882,15 @@ static void decide(struct kfd_gpreempt_scan *scan, u64 now_ns)
 		now->sliced |= kfd_gpreempt_in_slice(&scan->params, s, now_ns);
 	}
 
-	scan->winner = NULL;
 	if (kfd_gpreempt_decide(&scan->params, now->sample, now->n, now_ns,
 				scan->decision)) {
 		WRITE_ONCE(gp->inversions, gp->inversions + 1);
-		scan->winner = kfd_gpreempt_winner(now->sample, now->n,
-						   scan->decision);
 		/* If that was for the sake of what was started, it was work */
 		for (i = 0; i < now->n; i++)
 			if (now->sample[i].flags & KFD_GPREEMPT_STARTED)
 				now->sample[i].work_ns = now_ns;
 	}
+	scan->winner = kfd_gpreempt_winner(now->sample, now->n, scan->decision);
 }
 
 /* Look at the queues. Returns true if something is to be done */
@@ -882,7 +917,8 @@ static bool look(struct kfd_gpreempt_scan *scan)
 	now_ns = ktime_get_ns();
 	now->ns = now_ns;
 	judge_pointers(scan, 0, now_ns);
-	if (scan->left_out >= 0) {
+	now->full = scan->left_out < 0;
+	if (!now->full) {
 		if (are_quiet(scan, now_ns))
 			return false;
 		look_at_rest(scan);
@@ -1080,11 +1116,10 @@ void kfd_gpreempt_queue_event(struct device_queue_manager *dqm,
 		return;
 
 	list_del_init(&q->gpreempt.node);
-	if (!active)
-		return;
-
-	list_add_tail(&q->gpreempt.node,
-		      &qpd->gpreempt_queues[own_priority(q)]);
+	if (active)
+		list_add_tail(&q->gpreempt.node,
+			      &qpd->gpreempt_queues[own_priority(q)]);
+	/* Also if it goes: one user less can mean one level more */
 	wake(&dqm->gpreempt);
 }
 
