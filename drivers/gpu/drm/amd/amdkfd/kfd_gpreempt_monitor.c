@@ -352,6 +352,7 @@ static void remember(struct queue *q, const struct scan *prev)
 static void look_at(struct kfd_gpreempt_scan *scan, struct queue *q, u32 level)
 {
 	struct device_queue_manager *dqm = scan->dqm;
+	struct mqd_manager *mqd_mgr = dqm->mqd_mgrs[KFD_MQD_TYPE_CP];
 	const struct scan *prev = &scan->prev;
 	struct scan *now = &scan->now;
 	struct kfd_gpreempt_sample *s;
@@ -390,6 +391,10 @@ static void look_at(struct kfd_gpreempt_scan *scan, struct queue *q, u32 level)
 			s->flags |= KFD_GPREEMPT_DISPLACEABLE;
 		if (q->gpreempt.sliced)
 			s->flags |= KFD_GPREEMPT_SLICE;
+		/* Old if it is mapped, but then only until it is unmapped */
+		if (scan->crowded && mqd_mgr->has_saved_waves &&
+		    mqd_mgr->has_saved_waves(mqd_mgr, q->mqd))
+			s->flags |= KFD_GPREEMPT_SAVED;
 	} else if (is_held(q)) {
 		s->flags |= KFD_GPREEMPT_HELD;
 		/* Would run if it were not for the monitor? */
@@ -619,13 +624,13 @@ static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
 	     (prev->sliced || !(ps->flags & KFD_GPREEMPT_RUNS))))
 		s->flags |= KFD_GPREEMPT_STARTED;
 
-	/* Whoever is not mapped just now shows neither moves nor waves */
-	if (sq->moved || crowded ||
-	    !(s->flags & ps->flags & KFD_GPREEMPT_RUNS) ||
+	if (sq->moved || !(s->flags & ps->flags & KFD_GPREEMPT_RUNS) ||
 	    ps->since_ns != s->since_ns)
 		return;
 
-	judge_stalled(prev, s, sq, now_ns);
+	/* Whoever is not mapped just now does not move */
+	if (!crowded)
+		judge_stalled(prev, s, sq, now_ns);
 	judge_idle(prev, s, sq);
 }
 

@@ -199,9 +199,9 @@ bool kfd_gpreempt_has_work(const struct kfd_gpreempt_sample *s)
 	if ((s->flags & KFD_GPREEMPT_PENDING) &&
 	    !(s->flags & KFD_GPREEMPT_BLOCKED))
 		return true;
-	if (s->flags & KFD_GPREEMPT_HELD)
-		return s->flags & KFD_GPREEMPT_SAVED;
-	return s->waves != 0;
+	if (s->flags & KFD_GPREEMPT_SAVED)
+		return true;
+	return !(s->flags & KFD_GPREEMPT_HELD) && s->waves;
 }
 
 /**

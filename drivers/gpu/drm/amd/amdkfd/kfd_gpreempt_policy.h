@@ -28,7 +28,10 @@
 #define KFD_GPREEMPT_DISPLACEABLE	0x04
 /* There are packets in the ring that were not started */
 #define KFD_GPREEMPT_PENDING		0x08
-/* Waves were saved when it was preempted, and it would run if it were resumed */
+/*
+ * Waves were saved when it was preempted, and it would run if it were resumed; or
+ * it runs, but was unmapped for others, and has saved waves
+ */
 #define KFD_GPREEMPT_SAVED		0x10
 /* Resumed because it had starved, at since_ns */
 #define KFD_GPREEMPT_SLICE		0x20
