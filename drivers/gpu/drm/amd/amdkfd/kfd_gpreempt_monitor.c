@@ -45,8 +45,8 @@ MODULE_PARM_DESC(gpreempt,
 
 /*
  * A queue is quiet after so many looks without work. A dispatch that waits for
- * room can show waves later, without any move of a pointer: even then look at
- * its waves now and then.
+ * room can show waves later, without any move of a pointer: if there may be
+ * one, look at its waves now and then even so.
  */
 #define QUIET_LOOKS	4
 #define RECHECK_LOOKS	16
@@ -79,6 +79,7 @@ MODULE_PARM_DESC(gpreempt,
  * @idle: looks in a row without work and without a move of a pointer
  * @unused: looks without waves, though stalled and with room
  * @aql: it is an AQL queue
+ * @unplaced: it may have started what has not got room yet
  * @cu_masked: it must not use all CUs
  * @moved: its read pointer has moved since the look before
  * @known: the pointers could be read at this look
@@ -98,6 +99,7 @@ struct scan_queue {
 	u32 idle;
 	u32 unused;
 	bool aql;
+	bool unplaced;
 	bool cu_masked;
 	bool moved;
 	bool known;
@@ -572,7 +574,8 @@ static void judge_idle(const struct scan *prev, struct kfd_gpreempt_sample *s,
 		return;
 
 	sq->idle = psq->idle + 1;
-	if (sq->idle >= QUIET_LOOKS && sq->idle % RECHECK_LOOKS)
+	if (sq->idle >= QUIET_LOOKS &&
+	    (!sq->unplaced || sq->idle % RECHECK_LOOKS))
 		s->flags |= KFD_GPREEMPT_QUIET;
 }
 
@@ -606,6 +609,7 @@ static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
 	const struct scan_queue *psq;
 
 	sq->moved = sq->rptr != sq->last_rptr;
+	sq->unplaced = sq->rptr;
 	if (sq->moved)
 		s->flags |= KFD_GPREEMPT_STARTED;
 	if (sq->prev < 0)
@@ -613,6 +617,7 @@ static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
 
 	ps = &prev->sample[sq->prev];
 	psq = &prev->queue[sq->prev];
+	sq->unplaced = psq->unplaced || sq->moved;
 	s->work_ns = ps->work_ns;
 
 	/*
@@ -724,6 +729,9 @@ static void judge_waves(struct kfd_gpreempt_scan *scan, u64 now_ns)
 		 */
 		if (now->room && !sq->cu_masked && !scan->crowded)
 			s->flags &= ~KFD_GPREEMPT_STARTED;
+		/* If it is unmapped later, its MQD will tell */
+		if ((now->room && !sq->cu_masked) || scan->crowded)
+			sq->unplaced = false;
 
 		if (!(s->flags & (KFD_GPREEMPT_STALLED | KFD_GPREEMPT_BLOCKED)))
 			continue;
