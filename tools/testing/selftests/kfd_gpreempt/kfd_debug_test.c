@@ -10,14 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
 #define PREEMPTED	KFD_IOC_GPREEMPT_QUEUE_PREEMPTED
 
-/* So long that it does not happen during a test */
-#define NEVER_MS	3600000
 /* Longer than saved waves may take to come back after a new runlist */
 #define HOLDOFF_US	300000
 
@@ -194,26 +192,6 @@ static int dbg_suspend(struct kfd_queue *q)
 static int dbg_resume(struct kfd_queue *q)
 {
 	return tell_queue(RESUME, q);
-}
-
-static int queue_state(struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-	int r = kfd_gpreempt_query(q->kfd, q, &args);
-
-	return r ? r : (int)args.queue_state;
-}
-
-static bool wait_state(struct kfd_queue *q, int state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-
-	while (queue_state(q) != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
 }
 
 /* A queue with a dispatch in flight that waits for kfd_job_release() */

@@ -6,7 +6,7 @@
  * nothing but the ioctls, and to be told the deadlines. If it dies, the kernel
  * resumes what it held.
  */
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define ENABLE		KFD_IOC_GPREEMPT_PARAM_ENABLE
@@ -23,23 +23,11 @@
 
 FIXTURE_SETUP(kfd)
 {
-	__u32 i;
-	int r;
+	const char *why;
 
-	self->violations = kfd_mock_violations();
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
-		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
-	if (kfd_gpreempt_set(&self->kfd, ENABLE, 0) == -EPERM)
-		SKIP(return, "needs CAP_SYS_ADMIN to switch the monitor off");
-	self->monitor = true;
+	why = setup_monitor(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 }
 
 /*

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define DRAIN		KFD_IOC_PREEMPT_WAVEFRONT_DRAIN
@@ -51,24 +51,14 @@ static bool have_fault_injection(void)
 
 FIXTURE_SETUP(kfd)
 {
-	__u32 i;
-	int r;
+	const char *why;
 
-	self->violations = kfd_mock_violations();
 	if (!have_fault_injection())
 		SKIP(return, "no fault injection");
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
-		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
+	why = setup_monitor(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
-	self->monitor = true;
 }
 
 /**
@@ -117,50 +107,6 @@ static void nth_end(struct nth *nth)
 		nth_end(&nth);		\
 	} while (0)
 
-static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
-		   __u32 priority)
-{
-	struct kfd_queue_opts opts = { .has_priority = true, .priority = priority };
-
-	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
-}
-
-/* Waves that wait for kfd_job_release(); job i goes to queue i */
-static void occupy(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
-{
-	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, 100, 1));
-	kfd_job_submit(&self->job[i], &self->q[i]);
-	ASSERT_EQ(0, wait_launched(&self->q[i], 1));
-}
-
-static void finish(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
-{
-	kfd_job_release(&self->job[i]);
-	ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
-	EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
-}
-
-static struct kfd_ioctl_gpreempt_args query(struct kfd *kfd, struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-
-	if (kfd_gpreempt_query(kfd, q, &args))
-		args.queue_state = -1;
-	return args;
-}
-
-static bool wait_state(struct kfd_queue *q, __u32 state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-
-	while (query(q->kfd, q).queue_state != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
-}
-
 /* Queue 0 is moved, 1 has waves all the time, 2 shows that the device is alive */
 static void start(struct __test_metadata *_metadata, struct _test_data_kfd *self)
 {
@@ -168,8 +114,8 @@ static void start(struct __test_metadata *_metadata, struct _test_data_kfd *self
 
 	for (i = 0; i < 3; i++)
 		create(_metadata, self, i, 7);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_COUNT, 100, 1));
 }
 
@@ -346,7 +292,7 @@ KFD_TEST(query_all)
 	struct nth nth;
 
 	create(_metadata, self, 0, 7);
-	occupy(_metadata, self, 0);
+	launch(_metadata, self, 0);
 	ASSERT_LE(0, nth_open(&nth));
 	do {
 		WITH_FAULT(r, kfd_gpreempt_next_queue(&self->kfd, 0, 0, READ_ALL, &args));
@@ -377,8 +323,8 @@ KFD_TEST(enable)
 	create(_metadata, self, 0, 3);
 	create(_metadata, self, 1, 12);
 	create(_metadata, self, 2, 12);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_COUNT, 100, 1));
 	ASSERT_LE(0, nth_open(&nth));
 	do {
@@ -496,7 +442,7 @@ KFD_TEST(monitor)
 
 	create(_metadata, self, 0, 3);
 	create(_metadata, self, 1, 12);
-	occupy(_metadata, self, 0);
+	launch(_metadata, self, 0);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_WAIT, 100, 1));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
 	nth.fd = open_monitor_nth();

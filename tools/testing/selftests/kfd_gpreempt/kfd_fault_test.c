@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define ENABLE		KFD_IOC_GPREEMPT_PARAM_ENABLE
@@ -67,72 +67,16 @@ static void __attribute__((destructor)) end(void)
 
 FIXTURE_SETUP(kfd)
 {
-	__u32 i;
-	int r;
+	const char *why;
 
 	if (!kfd_mock_present())
 		SKIP(return, "needs the mock GPU");
-	self->violations = kfd_mock_violations();
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
+	why = setup_monitor(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 	no_faults();
 	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
-		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
-	self->monitor = true;
-}
-
-static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
-		   __u32 priority)
-{
-	struct kfd_queue_opts opts = { .has_priority = true, .priority = priority };
-
-	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
-}
-
-/* Waves that wait for kfd_job_release(); job i goes to queue i */
-static void occupy(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
-{
-	long long rptr = kfd_queue_rptr(&self->q[i]);
-
-	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, 100, 1));
-	kfd_job_submit(&self->job[i], &self->q[i]);
-	ASSERT_EQ(0, wait_launched(&self->q[i], rptr + 1));
-}
-
-static void finish(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
-{
-	kfd_job_release(&self->job[i]);
-	ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
-	EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
-}
-
-static struct kfd_ioctl_gpreempt_args query(struct kfd *kfd, struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-
-	if (kfd_gpreempt_query(kfd, q, &args))
-		args.queue_state = -1;
-	return args;
-}
-
-static bool wait_state(struct kfd_queue *q, __u32 state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-
-	while (query(q->kfd, q).queue_state != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
 }
 
 static bool wait_stat(const char *name, long long at_least)
@@ -297,8 +241,8 @@ KFD_TEST(deaf_queue)
 	create(_metadata, self, 0, 1);
 	create(_metadata, self, 1, 2);
 	create(_metadata, self, 2, 7);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_COUNT, 200, LOOPS_MS(1)));
 	kfd_job_submit_n(&self->job[2], &self->q[2], 20);
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[1], SAVE, 0));
@@ -359,8 +303,8 @@ KFD_TEST(deaf_queue_updated)
 	ASSERT_LT(0, pid);
 	create(_metadata, self, 0, 1);
 	create(_metadata, self, 1, 7);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, make_deaf(1));
 	EXPECT_EQ(-EACCES, kfd_queue_update(&self->q[0]));
 	no_faults();
@@ -453,7 +397,7 @@ KFD_TEST(slow_preemption)
 
 	create(_metadata, self, 0, 7);
 	create(_metadata, self, 1, 7);
-	occupy(_metadata, self, 0);
+	launch(_metadata, self, 0);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 100, LOOPS_MS(1)));
 	kfd_job_submit_n(&self->job[1], &self->q[1], 20);
 	ASSERT_EQ(0, set_module_param("mock_preempt_us", 30000));
@@ -512,8 +456,8 @@ KFD_TEST(lost_fence)
 		SKIP(return, "no firmware");
 	create(_metadata, self, 0, 7);
 	create(_metadata, self, 1, 7);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[1], SAVE, 0));
 	resets = kfd_mock_stat("gpu_resets");
 	lost = kfd_mock_stat("fences_lost");
@@ -540,8 +484,8 @@ KFD_TEST(lost_fence_of_resume)
 		SKIP(return, "no firmware");
 	create(_metadata, self, 0, 7);
 	create(_metadata, self, 1, 7);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
 	resets = kfd_mock_stat("gpu_resets");
 	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", 300));
@@ -566,8 +510,8 @@ KFD_TEST(hws_hang)
 		SKIP(return, "no hang_hws in debugfs");
 	create(_metadata, self, 0, 7);
 	create(_metadata, self, 1, 7);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[1], SAVE, 0));
 	resets = kfd_mock_stat("gpu_resets");
 	hangs = kfd_mock_stat("fw_hangs");
@@ -738,8 +682,8 @@ static void expect_off(struct __test_metadata *_metadata, struct _test_data_kfd 
 	before = query(&self->kfd, NULL);
 	create(_metadata, self, 20, 3);
 	create(_metadata, self, 21, 12);
-	occupy(_metadata, self, 20);
-	occupy(_metadata, self, 21);
+	launch(_metadata, self, 20);
+	launch(_metadata, self, 21);
 	usleep(100000);
 	ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, ENABLE, &on));
 	EXPECT_EQ(0, on);
@@ -769,12 +713,12 @@ KFD_TEST(monitor_deaf_queue)
 	for (i = 0; i < 4; i++) {
 		create(_metadata, self, i, i < 3 ? i + 1 : 12);
 		if (i < 3)
-			occupy(_metadata, self, i);
+			launch(_metadata, self, i);
 	}
 	ASSERT_EQ(0, make_deaf(2));
 	resets = kfd_mock_stat("gpu_resets");
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
-	occupy(_metadata, self, 3);
+	launch(_metadata, self, 3);
 	ASSERT_TRUE(wait_off(&self->kfd));
 	/* Before that it has let go */
 	ASSERT_TRUE(wait_state(&self->q[0], ACTIVE));
@@ -806,8 +750,8 @@ KFD_TEST(monitor_deaf_bystander)
 	create(_metadata, self, 0, 3);
 	create(_metadata, self, 1, 12);
 	create(_metadata, self, 2, 13);
-	occupy(_metadata, self, 0);
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 0);
+	launch(_metadata, self, 1);
 	ASSERT_EQ(0, make_deaf(12));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
 	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
@@ -819,7 +763,7 @@ KFD_TEST(monitor_deaf_bystander)
 	EXPECT_EQ(0, count_log(log, "GPREEMPT:"));
 	close(log);
 	/* Its process has other queues, which are preempted as ever */
-	occupy(_metadata, self, 2);
+	launch(_metadata, self, 2);
 	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	finish(_metadata, self, 2);
 	finish(_metadata, self, 0);
@@ -840,9 +784,9 @@ KFD_TEST(monitor_lost_fence)
 	create(_metadata, self, 0, 2);
 	create(_metadata, self, 1, 3);
 	create(_metadata, self, 2, 12);
-	occupy(_metadata, self, 0);
+	launch(_metadata, self, 0);
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
-	occupy(_metadata, self, 1);
+	launch(_metadata, self, 1);
 	/* One is held when it happens */
 	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	resets = kfd_mock_stat("gpu_resets");

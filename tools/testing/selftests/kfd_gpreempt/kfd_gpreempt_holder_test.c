@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <linux/capability.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
@@ -22,37 +22,11 @@ enum { QUEUE, PID, TID, GO, DONE };
 
 FIXTURE_SETUP(kfd)
 {
-	int r;
+	const char *why;
 
-	self->violations = kfd_mock_violations();
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
-}
-
-static int queue_state(struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-	int r = kfd_gpreempt_query(q->kfd, q, &args);
-
-	return r ? r : (int)args.queue_state;
-}
-
-static bool wait_state(struct kfd_queue *q, int state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-
-	while (queue_state(q) != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
+	why = setup_gpreempt(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 }
 
 static void start_waiting(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)

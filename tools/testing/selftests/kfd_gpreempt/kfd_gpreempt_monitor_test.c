@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define ENABLE		KFD_IOC_GPREEMPT_PARAM_ENABLE
@@ -28,79 +28,15 @@
 #define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
 #define PREEMPTED	KFD_IOC_GPREEMPT_QUEUE_PREEMPTED
 
-/* So long that it does not happen during a test */
-#define NEVER_MS	3600000
-
 FIXTURE_SETUP(kfd)
 {
-	__u32 i;
-	int r;
+	const char *why;
 
-	self->violations = kfd_mock_violations();
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
-	for (i = 0; i <= RANK; i++)
-		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
-	if (kfd_gpreempt_set(&self->kfd, ENABLE, 1) == -EPERM)
-		SKIP(return, "needs CAP_SYS_ADMIN");
-	self->monitor = true;
+	why = setup_monitor(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 5000));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 10000));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, NEVER_MS));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 10000));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, RANK, 1));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, POLICY, 0));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, TURN_US, 0));
-}
-
-static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
-		   __u32 priority)
-{
-	struct kfd_queue_opts opts = { .has_priority = true, .priority = priority };
-
-	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
-}
-
-/* Packets that wait for kfd_job_release(); job i goes to queue i */
-static void occupy(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
-		   __u32 workgroups)
-{
-	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, workgroups, 1));
-	kfd_job_submit(&self->job[i], &self->q[i]);
-}
-
-static void finish(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
-{
-	kfd_job_release(&self->job[i]);
-	ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
-	EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
-}
-
-static int queue_state(struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-	int r = kfd_gpreempt_query(q->kfd, q, &args);
-
-	return r ? r : (int)args.queue_state;
-}
-
-static bool wait_state(struct kfd_queue *q, int state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-
-	while (queue_state(q) != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
+	set_params(_metadata, self);
 }
 
 static struct kfd_ioctl_gpreempt_args counters(struct _test_data_kfd *self)
@@ -368,13 +304,18 @@ KFD_TEST(short_beside_small)
 }
 
 /* The low queue's work ends although the high one has packets all the time */
+static void low_ends(struct __test_metadata *_metadata, struct _test_data_kfd *self)
+{
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(&self->job[0], 1));
+}
+
 static void low_goes_on(struct __test_metadata *_metadata, struct _test_data_kfd *self)
 {
 	struct kfd_ioctl_gpreempt_args args;
 
-	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
-	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
-	EXPECT_EQ(0, kfd_job_wrong(&self->job[0], 1));
+	low_ends(_metadata, self);
 	/* Once was enough to find out */
 	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &args));
 	EXPECT_EQ(1, args.queue_preemptions);
@@ -416,6 +357,24 @@ KFD_TEST(blocked_by_signal)
 	ASSERT_EQ(0, kfd_queue_barrier(&self->q[1], AQL_BARRIER_AND, deps, 1, NULL));
 	kfd_job_submit(&self->job[1], &self->q[1]);
 	low_goes_on(_metadata, self);
+	high_goes_on(_metadata, self);
+}
+
+/* Not mapped all the time, as there are more queues than the device has room for */
+KFD_TEST(blocked_crowded)
+{
+	struct kfd_signal *deps[1];
+	int i;
+
+	if (kfd_no_hws())
+		SKIP(return, "without HWS all queues are mapped");
+	prepare_blocked(_metadata, self);
+	for (i = 2; i < 32; i++)
+		create(_metadata, self, i, 3);
+	deps[0] = self->job[0].signal;
+	ASSERT_EQ(0, kfd_queue_barrier(&self->q[1], AQL_BARRIER_AND, deps, 1, NULL));
+	kfd_job_submit(&self->job[1], &self->q[1]);
+	low_ends(_metadata, self);
 	high_goes_on(_metadata, self);
 }
 
@@ -478,39 +437,61 @@ KFD_TEST(three_levels)
 	finish(_metadata, self, 0);
 }
 
-/* All victims of a tick go with one runlist */
-KFD_TEST(one_runlist)
+static void all_at_once(struct __test_metadata *_metadata, struct _test_data_kfd *self,
+			int victims)
 {
 	long long before;
 	int i;
 
-	if (kfd_no_hws())
-		SKIP(return, "no runlists without HWS");
-	if (kfd_mock_stat("hiq_run_list") < 0)
-		SKIP(return, "needs the mock GPU");
 	/* Longer than the slowest kernel takes between two looks */
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 1000000));
-	for (i = 0; i < 8; i++) {
-		create(_metadata, self, i, i < 7 ? 3 : 12);
-		if (i == 7)
-			break;
+	for (i = 0; i < victims; i++) {
+		create(_metadata, self, i, 3);
 		/* The one that is released last must not keep the others out */
-		occupy(_metadata, self, i, self->kfd.gpu.wave_slots / 8);
+		occupy(_metadata, self, i, self->kfd.gpu.wave_slots / (victims + 1));
 		ASSERT_EQ(0, wait_launched(&self->q[i], 1));
 	}
+	create(_metadata, self, victims, 12);
+	/* Once before: of what is new to it, the monitor expects anything */
+	occupy(_metadata, self, victims, 64);
+	for (i = 0; i < victims; i++)
+		ASSERT_TRUE(wait_state(&self->q[i], PREEMPTED));
+	finish(_metadata, self, victims);
+	for (i = 0; i < victims; i++)
+		ASSERT_TRUE(wait_state(&self->q[i], ACTIVE));
 	usleep(100000);
 	before = kfd_mock_stat("hiq_run_list");
-	occupy(_metadata, self, 7, 100);
-	for (i = 0; i < 7; i++)
+	occupy(_metadata, self, victims, 64);
+	for (i = 0; i < victims; i++)
 		ASSERT_TRUE(wait_state(&self->q[i], PREEMPTED));
 	/* The firmware may read it a little later */
 	for (i = 0; i < 1000 && kfd_mock_stat("hiq_run_list") == before; i++)
 		usleep(1000);
 	usleep(20000);
 	EXPECT_EQ(before + 1, kfd_mock_stat("hiq_run_list"));
-	for (i = 7; i >= 0; i--)
+	for (i = victims; i >= 0; i--)
 		finish(_metadata, self, i);
 	EXPECT_EQ(before + 2, kfd_mock_stat("hiq_run_list"));
+}
+
+/* All victims of a tick go with one runlist */
+KFD_TEST(one_runlist)
+{
+	if (kfd_no_hws())
+		SKIP(return, "no runlists without HWS");
+	if (kfd_mock_stat("hiq_run_list") < 0)
+		SKIP(return, "needs the mock GPU");
+	all_at_once(_metadata, self, 7);
+}
+
+/* Also those that the scheduler has taken off to map others, with their waves */
+KFD_TEST(one_runlist_crowded)
+{
+	if (kfd_no_hws())
+		SKIP(return, "no runlists without HWS");
+	if (kfd_mock_stat("hiq_run_list") < 0)
+		SKIP(return, "needs the mock GPU");
+	all_at_once(_metadata, self, 40);
 }
 
 /* While the high one never ends, the low one gets its slices */

@@ -9,32 +9,18 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE	KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define DRAIN	KFD_IOC_PREEMPT_WAVEFRONT_DRAIN
 
 FIXTURE_SETUP(kfd)
 {
-	int r;
+	const char *why;
 
-	self->violations = kfd_mock_violations();
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
-}
-
-static int queue_state(struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-	int r = kfd_gpreempt_query(q->kfd, q, &args);
-
-	return r ? r : (int)args.queue_state;
+	why = setup_gpreempt(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 }
 
 /* A queue with a dispatch in flight that waits for kfd_job_release() */

@@ -10,7 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define DRAIN		KFD_IOC_PREEMPT_WAVEFRONT_DRAIN
@@ -247,67 +247,16 @@ static bool read_line(struct kfd_queue *q, struct line *l)
 
 FIXTURE_SETUP(kfd)
 {
-	__u32 i;
-	int r;
+	const char *why;
 
-	self->violations = kfd_mock_violations();
-	r = test_open(&self->kfd);
-	if (r == -ENODEV)
-		SKIP(return, "no gfx94x GPU");
-	ASSERT_EQ(0, r);
-	if (!kfd_has_gpreempt(&self->kfd))
-		SKIP(return, "no CONFIG_HSA_AMD_GPREEMPT");
-	if (!kfd_module_param("cwsr_enable", 1))
-		SKIP(return, "the waves of a queue cannot be saved");
-	for (i = 0; i <= KFD_IOC_GPREEMPT_PARAM_RANK; i++)
-		ASSERT_EQ(0, kfd_gpreempt_get(&self->kfd, i, &self->param[i]));
-	if (kfd_gpreempt_set(&self->kfd, ENABLE, 0) == -EPERM)
-		SKIP(return, "needs CAP_SYS_ADMIN");
-	self->monitor = true;
+	why = setup_monitor(_metadata, self);
+	if (why)
+		SKIP(return, "%s", why);
 	traced = find_tracefs();
 	if (traced)
 		ASSERT_EQ(0, start_trace());
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, INTERVAL_US, 5000));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, HOLDOFF_US, 10000));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, STARVATION_MS, NEVER_MS));
-	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, SLICE_US, 10000));
-}
-
-static void create(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
-		   __u32 priority)
-{
-	struct kfd_queue_opts opts = { .has_priority = true, .priority = priority };
-
-	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[i], &opts));
-}
-
-/* Packets that wait for kfd_job_release(); job i goes to queue i */
-static void occupy(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i,
-		   __u32 workgroups)
-{
-	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_WAIT, workgroups, 1));
-	kfd_job_submit(&self->job[i], &self->q[i]);
-}
-
-static void finish(struct __test_metadata *_metadata, struct _test_data_kfd *self, int i)
-{
-	kfd_job_release(&self->job[i]);
-	ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
-	EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
-}
-
-static bool wait_state(struct kfd_queue *q, __u32 state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-	struct kfd_ioctl_gpreempt_args args = { .queue_state = ~0u };
-
-	while (kfd_gpreempt_query(q->kfd, q, &args) || args.queue_state != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
+	set_params(_metadata, self);
 }
 
 /* One inversion from its beginning to its end */

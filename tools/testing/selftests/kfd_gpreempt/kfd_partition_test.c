@@ -5,7 +5,7 @@
  * own, and what happens on one of them is none of the others' business.
  */
 #define KFD_OWN_FIXTURE
-#include "kfd_test.h"
+#include "kfd_gpreempt_test.h"
 
 #define SAVE		KFD_IOC_PREEMPT_WAVEFRONT_SAVE
 #define ENABLE		KFD_IOC_GPREEMPT_PARAM_ENABLE
@@ -16,9 +16,6 @@
 
 #define ACTIVE		KFD_IOC_GPREEMPT_QUEUE_ACTIVE
 #define PREEMPTED	KFD_IOC_GPREEMPT_QUEUE_PREEMPTED
-
-/* So long that it does not happen during a test */
-#define NEVER_MS	3600000
 
 #define MAX_NODES	8
 #define NODE_TEST(name)	TEST_F_TIMEOUT(nodes, name, TEST_SECONDS)
@@ -88,26 +85,6 @@ static struct kfd_ioctl_gpreempt_args counters(struct kfd *kfd)
 
 	kfd_gpreempt_query(kfd, NULL, &args);
 	return args;
-}
-
-static int queue_state(struct kfd_queue *q)
-{
-	struct kfd_ioctl_gpreempt_args args;
-	int r = kfd_gpreempt_query(q->kfd, q, &args);
-
-	return r ? r : (int)args.queue_state;
-}
-
-static bool wait_state(struct kfd_queue *q, int state)
-{
-	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
-
-	while (queue_state(q) != state) {
-		if (kfd_now_us() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
 }
 
 /* A queue on each node, and on it waves that wait for kfd_job_release() */

@@ -55,7 +55,7 @@ MODULE_PARM_DESC(gpreempt,
  * A queue that has packets is blocked if its read pointer has not moved for so
  * long, and it had no waves at so many looks then, though there was room. Far
  * above the 10 ms for which HWS maps a process when there are too many of them
- * (process_quantum of MAP_PROCESS).
+ * (process_quantum of MAP_PROCESS); as many times as long as they take turns.
  */
 #define BLOCKED_MS	100
 #define BLOCKED_LOOKS	4
@@ -79,7 +79,7 @@ MODULE_PARM_DESC(gpreempt,
  * @idle: looks in a row without work and without a move of a pointer
  * @unused: looks without waves, though stalled and with room
  * @aql: it is an AQL queue
- * @unplaced: it may have started what has not got room yet
+ * @unplaced: it may have started, or have to restore, what has no room yet
  * @cu_masked: it must not use all CUs
  * @moved: its read pointer has moved since the look before
  * @known: the pointers could be read at this look
@@ -137,7 +137,7 @@ struct scan {
  * @num_mm: number of processes
  * @params: parameters of this tick
  * @foreign: queues of more than one user are on the device
- * @crowded: not all queues can be mapped at once
+ * @turns: how many turns of HWS it takes until every queue was mapped once
  * @left_out: level whose queues are not in @now, or -1
  * @decision: what the policy says about @now
  * @winner: who profits from it, in @now, or NULL
@@ -153,7 +153,7 @@ struct kfd_gpreempt_scan {
 	unsigned int num_mm;
 	struct kfd_gpreempt_params params;
 	bool foreign;
-	bool crowded;
+	u32 turns;
 	int left_out;
 	enum kfd_gpreempt_decision *decision;
 	const struct kfd_gpreempt_sample *winner;
@@ -394,7 +394,7 @@ static void look_at(struct kfd_gpreempt_scan *scan, struct queue *q, u32 level)
 		if (q->gpreempt.sliced)
 			s->flags |= KFD_GPREEMPT_SLICE;
 		/* Old if it is mapped, but then only until it is unmapped */
-		if (scan->crowded && mqd_mgr->has_saved_waves &&
+		if (scan->turns > 1 && mqd_mgr->has_saved_waves &&
 		    mqd_mgr->has_saved_waves(mqd_mgr, q->mqd))
 			s->flags |= KFD_GPREEMPT_SAVED;
 	} else if (is_held(q)) {
@@ -472,6 +472,18 @@ static void look_at_all(struct kfd_gpreempt_scan *scan, int level, bool only)
 	dqm->gpreempt.holds = holds;
 }
 
+/* Without HWS a queue that cannot be mapped is not created */
+static u32 turns_of_hws(struct device_queue_manager *dqm)
+{
+	if (dqm->sched_policy == KFD_SCHED_POLICY_NO_HWS)
+		return 1;
+
+	return max3(1U, DIV_ROUND_UP(dqm->active_cp_queue_count,
+				     get_cp_queues_num(dqm)),
+		    DIV_ROUND_UP(dqm->processes_count,
+				 dqm->dev->max_proc_per_quantum));
+}
+
 /*
  * Collect the queues, under the DQM lock. Returns -EAGAIN if there is nothing
  * to do until a queue event, with the monitor marked idle, or -ENOSPC if @need
@@ -481,17 +493,16 @@ static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 {
 	struct device_queue_manager *dqm = scan->dqm;
 	struct scan *now = &scan->now;
-	bool on, turns, more;
 	u32 i, levels;
+	bool on, turns;
 
 	for (i = 0; i < KFD_GPREEMPT_NUM_PARAMS; i++)
 		scan->params.val[i] = READ_ONCE(dqm->gpreempt.params.val[i]);
 	scan->params.capacity = get_cp_queues_num(dqm);
 	on = scan->params.val[KFD_GPREEMPT_RANK];
-	more = dqm->active_cp_queue_count > scan->params.capacity;
-	turns = more && scan->params.val[KFD_GPREEMPT_TURN_US];
-	scan->crowded = more ||
-			dqm->processes_count > dqm->dev->max_proc_per_quantum;
+	turns = scan->params.val[KFD_GPREEMPT_TURN_US] &&
+		dqm->active_cp_queue_count > scan->params.capacity;
+	scan->turns = turns_of_hws(dqm);
 
 	scan->left_out = -1;
 	scan->num_mm = 0;
@@ -581,8 +592,9 @@ static void judge_idle(const struct scan *prev, struct kfd_gpreempt_sample *s,
 
 static void judge_stalled(const struct scan *prev,
 			  struct kfd_gpreempt_sample *s, struct scan_queue *sq,
-			  u64 now_ns)
+			  u32 turns, u64 now_ns)
 {
+	u64 blocked_ns = (u64)turns * BLOCKED_MS * NSEC_PER_MSEC;
 	const struct kfd_gpreempt_sample *ps = &prev->sample[sq->prev];
 	const struct scan_queue *psq = &prev->queue[sq->prev];
 
@@ -593,7 +605,7 @@ static void judge_stalled(const struct scan *prev,
 	sq->unused = psq->unused;
 	if (ps->flags & KFD_GPREEMPT_BLOCKED)
 		s->flags |= KFD_GPREEMPT_BLOCKED;
-	else if (now_ns - sq->stalled_ns >= BLOCKED_MS * NSEC_PER_MSEC)
+	else if (now_ns - sq->stalled_ns >= blocked_ns)
 		s->flags |= KFD_GPREEMPT_STALLED;
 }
 
@@ -603,7 +615,7 @@ static void judge_stalled(const struct scan *prev,
  * is not known to have ended.
  */
 static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
-			struct scan_queue *sq, bool crowded, u64 now_ns)
+			struct scan_queue *sq, u32 turns, u64 now_ns)
 {
 	const struct kfd_gpreempt_sample *ps;
 	const struct scan_queue *psq;
@@ -617,7 +629,8 @@ static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
 
 	ps = &prev->sample[sq->prev];
 	psq = &prev->queue[sq->prev];
-	sq->unplaced = psq->unplaced || sq->moved;
+	sq->unplaced = psq->unplaced || sq->moved ||
+		       ps->since_ns != s->since_ns;
 	s->work_ns = ps->work_ns;
 
 	/*
@@ -633,9 +646,7 @@ static void judge_moves(const struct scan *prev, struct kfd_gpreempt_sample *s,
 	    ps->since_ns != s->since_ns)
 		return;
 
-	/* Whoever is not mapped just now does not move */
-	if (!crowded)
-		judge_stalled(prev, s, sq, now_ns);
+	judge_stalled(prev, s, sq, turns, now_ns);
 	judge_idle(prev, s, sq);
 }
 
@@ -652,7 +663,7 @@ static void judge_pointers(struct kfd_gpreempt_scan *scan, unsigned int i,
 		    kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes,
 					 sq->aql))
 			s->flags |= KFD_GPREEMPT_PENDING;
-		judge_moves(&scan->prev, s, sq, scan->crowded, now_ns);
+		judge_moves(&scan->prev, s, sq, scan->turns, now_ns);
 	}
 }
 
@@ -723,14 +734,19 @@ static void judge_waves(struct kfd_gpreempt_scan *scan, u64 now_ns)
 		struct kfd_gpreempt_sample *s = &now->sample[i];
 		struct scan_queue *sq = &now->queue[i];
 
+		bool room = now->room && !sq->cu_masked;
+
 		/*
 		 * What was started and had room is in flight, or has ended.
 		 * Unless its own CUs are full; which they are is not known.
 		 */
-		if (now->room && !sq->cu_masked && !scan->crowded)
+		if (room && scan->turns == 1)
 			s->flags &= ~KFD_GPREEMPT_STARTED;
-		/* If it is unmapped later, its MQD will tell */
-		if ((now->room && !sq->cu_masked) || scan->crowded)
+		/*
+		 * Just after a new runlist there is room, for no waves are back.
+		 * Of a queue that is unmapped later the MQD will tell.
+		 */
+		if ((room || scan->turns > 1) && sq->idle >= QUIET_LOOKS - 1)
 			sq->unplaced = false;
 
 		if (!(s->flags & (KFD_GPREEMPT_STALLED | KFD_GPREEMPT_BLOCKED)))
