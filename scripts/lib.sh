@@ -59,6 +59,17 @@ run()
 	}
 }
 
+# The patches, in the order of the series.
+patches()
+{
+	(cd "$top/patches" && xargs -a series realpath)
+}
+
+series_hash()
+{
+	patches | xargs cat | sha256sum | cut -d ' ' -f 1
+}
+
 hash_of()
 {
 	cat "$@" 2>/dev/null | sha256sum | cut -d ' ' -f 1
