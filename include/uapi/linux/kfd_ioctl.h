@@ -48,8 +48,9 @@
  * -EOPNOTSUPP not a compute queue, a GWS queue, no context save area, or DRAIN
  * with a hardware scheduler; -ESRCH no such process, or it does not use KFD;
  * -EPERM not the caller's to preempt; -EBUSY another open file holds the
- * queue, or it is being destroyed; -ETIME it did not answer; -EIO the device
- * is in reset, hung or gone, or the queue was reset; -ENOMEM. After an error
+ * queue, or it is being destroyed; -ETIME it did not answer, and with HWS was
+ * reset for that, if the device can do so; -EIO the device is in reset, hung
+ * or gone, or the queue has been reset before; -ENOMEM. After any other error
  * the queue is where it was before.
  */
 struct kfd_ioctl_preempt_queue_args {
@@ -62,8 +63,8 @@ struct kfd_ioctl_preempt_queue_args {
 /**
  * struct kfd_ioctl_resume_queue_args - end AMDKFD_IOC_PREEMPT_QUEUE
  * @queue_id: to KFD: the queue
- * @timeout_ms: to KFD: reserved for the time to wait for the hardware, in
- *	milliseconds; the driver's default is always used
+ * @timeout_ms: to KFD: hint how long to wait for the hardware, in milliseconds,
+ *	0 for the driver's default, which this driver always uses
  * @pid: to KFD: as in AMDKFD_IOC_PREEMPT_QUEUE
  * @pad: must be zero
  *
@@ -190,7 +191,7 @@ struct kfd_ioctl_resume_queue_args {
  * or an unused member that is not zero; -EPERM SET without CAP_SYS_ADMIN, or
  * not the caller's to look at; -ESRCH no such process, or it does not use KFD;
  * -ENOENT no further queue or process; -EOPNOTSUPP enable on a device that
- * cannot save waves; -ENOMEM.
+ * cannot save or count waves; -ENOMEM.
  */
 struct kfd_ioctl_gpreempt_args {
 	__u32 op;

@@ -50,6 +50,8 @@ FIXTURE_SETUP(kfd)
 	ASSERT_EQ(0, r);
 	if (!kfd_module_param("cwsr_enable", 1))
 		SKIP(return, "the waves of a queue cannot be saved");
+	/* Else there is no need to drain interrupts when a debugger leaves */
+	kfd_set_module_param("mock_ih_busy", 1);
 	/* A runtime does this before it creates queues */
 	ASSERT_EQ(0, kfd_runtime_enable(&self->kfd, true));
 	dbg = (struct dbg *)shared_page();

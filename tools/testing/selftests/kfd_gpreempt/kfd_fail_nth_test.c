@@ -408,6 +408,44 @@ KFD_TEST(close_file)
 	finish(_metadata, self, 1);
 }
 
+static int open_holder(struct _test_data_kfd *self, struct kfd *holder, int from, int to)
+{
+	int i, r = 0;
+
+	*holder = self->kfd;
+	holder->fd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
+	for (i = from; i < to && !r; i++) {
+		self->q[i].kfd = holder;
+		r = kfd_queue_preempt(&self->q[i], SAVE, 0);
+		self->q[i].kfd = &self->kfd;
+	}
+	return r;
+}
+
+/* However many these are, they all come back by themselves */
+KFD_TEST(close_many)
+{
+	struct kfd holder[2];
+	struct nth nth;
+	int i, r, hits;
+
+	for (i = 0; i < 16; i++)
+		create(_metadata, self, i, 7);
+	ASSERT_LE(0, nth_open(&nth));
+	do {
+		ASSERT_EQ(0, open_holder(self, &holder[0], 0, 8));
+		ASSERT_EQ(0, open_holder(self, &holder[1], 8, 16));
+		WITH_FAULT(r, close(holder[0].fd));
+		EXPECT_EQ(0, r);
+		hits = nth.hit;
+		nth.n--;
+		WITH_FAULT(r, close(holder[1].fd));
+		EXPECT_EQ(0, r);
+		for (i = 0; i < 16; i++)
+			ASSERT_TRUE(wait_state(&self->q[i], ACTIVE));
+	} while ((hits || nth.hit) && nth.n < MAX_NTH);
+}
+
 static int open_monitor_nth(void)
 {
 	char path[300], comm[32];

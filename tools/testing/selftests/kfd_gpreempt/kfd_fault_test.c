@@ -25,22 +25,6 @@ static const char * const faults[] = {
 	"mock_preempt_us", "mock_ignore_preempt", "mock_lost_fence", "mock_giveup_ms", NULL
 };
 
-static int set_module_param(const char *name, long value)
-{
-	char path[128];
-	FILE *f;
-	int r;
-
-	snprintf(path, sizeof(path), "/sys/module/amdgpu/parameters/%s", name);
-	f = fopen(path, "w");
-	if (!f)
-		return -errno;
-	r = fprintf(f, "%ld\n", value) < 0 ? -EIO : 0;
-	if (fclose(f))
-		r = -errno;
-	return r;
-}
-
 static long timeout_ms;
 
 static void no_faults(void)
@@ -48,7 +32,7 @@ static void no_faults(void)
 	int i;
 
 	for (i = 0; faults[i]; i++)
-		set_module_param(faults[i], 0);
+		kfd_set_module_param(faults[i], 0);
 }
 
 /* Also after a test that did not come to its end */
@@ -62,7 +46,7 @@ static void __attribute__((destructor)) end(void)
 	if (!kfd_mock_present())
 		return;
 	no_faults();
-	set_module_param("queue_preemption_timeout_ms", timeout_ms);
+	kfd_set_module_param("queue_preemption_timeout_ms", timeout_ms);
 }
 
 FIXTURE_SETUP(kfd)
@@ -75,7 +59,7 @@ FIXTURE_SETUP(kfd)
 	if (why)
 		SKIP(return, "%s", why);
 	no_faults();
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", FENCE_MS));
 	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 0));
 }
 
@@ -135,8 +119,8 @@ static int make_deaf(__u32 priority)
 	} while (doorbell < 0 && kfd_now_us() < end);
 	if (doorbell < 0)
 		return -ENOENT;
-	set_module_param("mock_giveup_ms", GIVEUP_MS);
-	return set_module_param("mock_ignore_preempt", doorbell);
+	kfd_set_module_param("mock_giveup_ms", GIVEUP_MS);
+	return kfd_set_module_param("mock_ignore_preempt", doorbell);
 }
 
 /* The kernel log from now on */
@@ -400,7 +384,7 @@ KFD_TEST(slow_preemption)
 	launch(_metadata, self, 0);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 100, LOOPS_MS(1)));
 	kfd_job_submit_n(&self->job[1], &self->q[1], 20);
-	ASSERT_EQ(0, set_module_param("mock_preempt_us", 30000));
+	ASSERT_EQ(0, kfd_set_module_param("mock_preempt_us", 30000));
 	for (i = 0; i < 3; i++) {
 		start = kfd_now_us();
 		ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
@@ -462,10 +446,10 @@ KFD_TEST(lost_fence)
 	resets = kfd_mock_stat("gpu_resets");
 	lost = kfd_mock_stat("fences_lost");
 	before = query(&self->kfd, &self->q[0]);
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", 300));
-	ASSERT_EQ(0, set_module_param("mock_lost_fence", 1));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", 300));
+	ASSERT_EQ(0, kfd_set_module_param("mock_lost_fence", 1));
 	ASSERT_EQ(-ETIME, kfd_queue_preempt(&self->q[0], SAVE, 0));
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", FENCE_MS));
 	after = query(&self->kfd, &self->q[0]);
 	EXPECT_EQ(lost + 1, kfd_mock_stat("fences_lost"));
 	EXPECT_EQ(ACTIVE, after.queue_state);
@@ -488,10 +472,10 @@ KFD_TEST(lost_fence_of_resume)
 	launch(_metadata, self, 1);
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
 	resets = kfd_mock_stat("gpu_resets");
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", 300));
-	ASSERT_EQ(0, set_module_param("mock_lost_fence", 1));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", 300));
+	ASSERT_EQ(0, kfd_set_module_param("mock_lost_fence", 1));
 	ASSERT_EQ(-ETIME, kfd_queue_resume(&self->q[0]));
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", FENCE_MS));
 	EXPECT_EQ(PREEMPTED, query(&self->kfd, &self->q[0]).queue_state);
 	EXPECT_EQ(KFD_IOC_GPREEMPT_HOLDER_IOCTL, query(&self->kfd, &self->q[0]).queue_holder);
 	lost_with_reset(_metadata, self, resets);
@@ -515,12 +499,12 @@ KFD_TEST(hws_hang)
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[1], SAVE, 0));
 	resets = kfd_mock_stat("gpu_resets");
 	hangs = kfd_mock_stat("fw_hangs");
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", 300));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", 300));
 	snprintf(id, sizeof(id), "%u", self->kfd.gpu.id);
 	EXPECT_LT(0, write(fd, id, strlen(id)));
 	close(fd);
 	EXPECT_EQ(hangs + 1, kfd_mock_stat("fw_hangs"));
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", FENCE_MS));
 	lost_with_reset(_metadata, self, resets);
 }
 
@@ -791,15 +775,15 @@ KFD_TEST(monitor_lost_fence)
 	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	resets = kfd_mock_stat("gpu_resets");
 	lost = kfd_mock_stat("fences_lost");
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", 300));
-	ASSERT_EQ(0, set_module_param("mock_lost_fence", 2));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", 300));
+	ASSERT_EQ(0, kfd_set_module_param("mock_lost_fence", 2));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[2], GFX942_WAIT, 100, 1));
 	kfd_job_submit(&self->job[2], &self->q[2]);
 	ASSERT_TRUE(wait_off(&self->kfd));
 	ASSERT_TRUE(wait_stat("gpu_resets", resets + 1));
 	EXPECT_EQ(lost + 1, kfd_mock_stat("fences_lost"));
 	no_faults();
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", FENCE_MS));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", FENCE_MS));
 	EXPECT_TRUE(works(&self->kfd));
 	EXPECT_EQ(1, count_log(log, "GPREEMPT: the scheduler firmware on node"));
 	EXPECT_NE(KFD_IOC_GPREEMPT_HOLDER_MONITOR, query(&self->kfd, &self->q[0]).queue_holder);

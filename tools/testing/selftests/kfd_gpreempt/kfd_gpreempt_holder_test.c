@@ -106,6 +106,64 @@ KFD_TEST(other_process)
 	EXPECT_EQ(-ESRCH, kfd_preempt(&self->kfd, pid, s->value[QUEUE], SAVE, 0));
 }
 
+static struct kfd_job main_job;
+
+/* What its main thread has left behind is no KFD client any more, but it runs */
+static void *lives_on(void *arg)
+{
+	struct shared *s = arg;
+	char path[256];
+
+	/* The main thread's, which has no program once it has ended */
+	while (readlink("/proc/self/exe", path, sizeof(path)) > 0)
+		usleep(1000);
+	set_step(s, 1);
+	CHILD_CHECK(wait_step(s, 2));
+	kfd_job_release(&main_job);
+	usleep(30000);
+	CHILD_CHECK(!kfd_job_sum(&main_job));
+	set_step(s, 3);
+	CHILD_CHECK(!kfd_job_wait(&main_job, KFD_TIMEOUT_MS));
+	CHILD_CHECK(!kfd_job_wrong(&main_job, 1));
+	_exit(0);
+}
+
+static void main_thread_ends(struct shared *s)
+{
+	struct kfd_queue q;
+	pthread_t thread;
+	struct kfd kfd;
+
+	CHILD_CHECK(!kfd_open(&kfd));
+	CHILD_CHECK(!kfd_queue_create(&kfd, &q, NULL));
+	CHILD_CHECK(!kfd_job_init(&kfd, &main_job, GFX942_WAIT, WORKGROUPS, 1));
+	kfd_job_submit(&main_job, &q);
+	CHILD_CHECK(!wait_launched(&q, 1));
+	s->value[QUEUE] = q.id;
+	CHILD_CHECK(!pthread_create(&thread, NULL, lives_on, s));
+	syscall(SYS_exit, 0);
+}
+
+/* A program cannot hide its queues behind a main thread that has ended */
+KFD_TEST(owner_without_main_thread)
+{
+	struct kfd_ioctl_gpreempt_args args;
+	struct shared *s = shared_page();
+	pid_t pid;
+
+	ASSERT_NE(NULL, s);
+	pid = start_child(&self->kfd, main_thread_ends, s);
+	ASSERT_LT(0, pid);
+	ASSERT_TRUE(wait_step(s, 1));
+	ASSERT_EQ(0, kfd_preempt(&self->kfd, pid, s->value[QUEUE], SAVE, 0));
+	ASSERT_EQ(0, kfd_gpreempt_query_of(&self->kfd, pid, s->value[QUEUE], 0, &args));
+	EXPECT_EQ(PREEMPTED, args.queue_state);
+	set_step(s, 2);
+	ASSERT_TRUE(wait_step(s, 3));
+	ASSERT_EQ(0, kfd_resume(&self->kfd, pid, s->value[QUEUE]));
+	EXPECT_TRUE(end_child(pid));
+}
+
 #define PENDING_KNOWN	KFD_IOC_GPREEMPT_QUEUE_PENDING_KNOWN
 #define READ_ALL	(KFD_IOC_GPREEMPT_READ_PENDING | KFD_IOC_GPREEMPT_READ_WAVES)
 

@@ -565,6 +565,44 @@ KFD_TEST(starvation_full)
 	finish(_metadata, self, 1);
 }
 
+/* More of one level than there is room for: all run in turn, none is mapped without a place */
+KFD_TEST(turns)
+{
+	struct kfd_ioctl_gpreempt_args args;
+	int n = self->kfd.gpu.queue_slots + 8;
+	int i, looks, active, most = 0, preempted = 0;
+
+	if (kfd_no_hws())
+		SKIP(return, "without HWS all queues are mapped");
+	ASSERT_LE(n, (int)ARRAY_SIZE(self->q));
+	ASSERT_EQ(0, kfd_gpreempt_set(&self->kfd, TURN_US, 20000));
+	for (i = 0; i < n; i++) {
+		create(_metadata, self, i, 7);
+		ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[i], GFX942_COUNT,
+					  self->kfd.gpu.wave_slots / n, LOOPS_MS(200)));
+	}
+	for (i = 0; i < n; i++)
+		kfd_job_submit(&self->job[i], &self->q[i]);
+	usleep(50000);
+	for (looks = 0; looks < 5; looks++) {
+		for (i = 0, active = 0; i < n; i++)
+			active += queue_state(&self->q[i]) == ACTIVE;
+		if (active > most)
+			most = active;
+		usleep(10000);
+	}
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
+		EXPECT_EQ(0, kfd_job_wrong(&self->job[i], 1));
+		ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[i], &args));
+		preempted += !!args.queue_preemptions;
+	}
+	TH_LOG("%d of %d queues were preempted, %d were active at most", preempted, n, most);
+	EXPECT_GE((int)self->kfd.gpu.queue_slots, most);
+	/* Each of the first ones made room for one of the others, or for its like */
+	EXPECT_LE(n - (int)self->kfd.gpu.queue_slots, preempted);
+}
+
 KFD_TEST(random_load)
 {
 	struct kfd_job *high = &self->job[4];
@@ -1224,6 +1262,9 @@ static void exec_child(struct shared *s)
 	stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHILD_CHECK(stack != MAP_FAILED);
 	CHILD_CHECK(clone(stays_behind, stack + 65536, CLONE_VM | SIGCHLD, s) > 0);
+	if (s->stop)
+		execlp("start-stop-daemon", "start-stop-daemon", "-S", "-p", "/none", "-c",
+		       "65534:65534", "-a", "/bin/sleep", "--", "1000", NULL);
 	execlp("sleep", "sleep", "1000", NULL);
 	CHILD_CHECK(false);
 }
@@ -1232,7 +1273,7 @@ static void exec_child(struct shared *s)
  * The main thread of a process executes another program while the queues live on
  * in its old memory. What that program may do, setuid or not, gives them nothing.
  */
-KFD_TEST(executed)
+static void executed(struct __test_metadata *_metadata, struct _test_data_kfd *self, int uid)
 {
 	struct shared *s = shared_page(), *e = shared_page();
 	pid_t pid, exec_pid;
@@ -1243,6 +1284,7 @@ KFD_TEST(executed)
 	pid = start_child(&self->kfd, plain_child, s);
 	ASSERT_LT(0, pid);
 	ASSERT_TRUE(wait_step(s, 1));
+	e->stop = uid;
 	exec_pid = start_child(&self->kfd, exec_child, e);
 	ASSERT_LT(0, exec_pid);
 	ASSERT_TRUE(wait_step(e, 1));
@@ -1255,6 +1297,17 @@ KFD_TEST(executed)
 	waitpid(exec_pid, NULL, 0);
 	set_step(s, 2);
 	EXPECT_TRUE(end_child(pid));
+}
+
+KFD_TEST(executed)
+{
+	executed(_metadata, self, 0);
+}
+
+/* Nor does the user that it runs as, though it be the one of all others */
+KFD_TEST(executed_as_other)
+{
+	executed(_metadata, self, 65534);
 }
 
 /* A user less can be a level more */

@@ -1330,22 +1330,6 @@ KFD_TEST(cost)
 	}
 }
 
-static int set_module_param(const char *name, unsigned int value)
-{
-	char path[128], text[16];
-	int fd, n, r = 0;
-
-	snprintf(path, sizeof(path), "/sys/module/amdgpu/parameters/%s", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = snprintf(text, sizeof(text), "%u", value);
-	if (write(fd, text, n) != n)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 /* All XCCs save at the same time: eight take no longer than one */
 KFD_TEST(xccs_at_once)
 {
@@ -1354,11 +1338,11 @@ KFD_TEST(xccs_at_once)
 	if (!kfd_mock_present())
 		SKIP(return, "needs the mock GPU");
 	start_waiting(_metadata, self, 0, 300);
-	ASSERT_EQ(0, set_module_param("mock_preempt_us", 20000));
+	ASSERT_EQ(0, kfd_set_module_param("mock_preempt_us", 20000));
 	start = kfd_now_us();
 	EXPECT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
 	took = kfd_now_us() - start;
-	ASSERT_EQ(0, set_module_param("mock_preempt_us", 0));
+	ASSERT_EQ(0, kfd_set_module_param("mock_preempt_us", 0));
 	EXPECT_LE(20000, took);
 	EXPECT_GT(80000, took);
 	ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
@@ -1376,15 +1360,15 @@ static int preempt_in_short(struct __test_metadata *_metadata, struct kfd_queue 
 	__u64 start;
 	int r;
 
-	EXPECT_EQ(0, set_module_param("queue_preemption_timeout_ms", SHORT_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", SHORT_TIMEOUT_MS));
 	if (fault)
-		EXPECT_EQ(0, set_module_param(fault, value));
+		EXPECT_EQ(0, kfd_set_module_param(fault, value));
 	start = kfd_now_us();
 	r = kfd_queue_preempt(q, type, KFD_TIMEOUT_MS);
 	*took = kfd_now_us() - start;
 	if (fault)
-		EXPECT_EQ(0, set_module_param(fault, normal));
-	EXPECT_EQ(0, set_module_param("queue_preemption_timeout_ms", timeout));
+		EXPECT_EQ(0, kfd_set_module_param(fault, normal));
+	EXPECT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", timeout));
 	return r;
 }
 

@@ -54,15 +54,6 @@ static int write_text(const char *path, const char *text)
 	return r;
 }
 
-static int set_module_param(const char *name, long value)
-{
-	char path[128], text[24];
-
-	snprintf(path, sizeof(path), "/sys/module/amdgpu/parameters/%s", name);
-	snprintf(text, sizeof(text), "%ld", value);
-	return write_text(path, text);
-}
-
 /* All of a file as a string to be freed, or NULL */
 static char *read_all(const char *path)
 {
@@ -560,8 +551,8 @@ KFD_TEST(errors)
 	occupy(_metadata, self, 0, self->kfd.gpu.wave_slots);
 	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
 	ASSERT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &before));
-	ASSERT_EQ(0, set_module_param("queue_preemption_timeout_ms", 200));
-	ASSERT_EQ(0, set_module_param("mock_ignore_preempt", 0xffffffff));
+	ASSERT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", 200));
+	ASSERT_EQ(0, kfd_set_module_param("mock_ignore_preempt", 0xffffffff));
 	EXPECT_EQ(-ETIME, kfd_queue_preempt(&self->q[0], SAVE, 0));
 	occupy(_metadata, self, 1, 64);
 	EXPECT_EQ(0, kfd_gpreempt_set(&self->kfd, ENABLE, 1));
@@ -569,8 +560,8 @@ KFD_TEST(errors)
 		usleep(50000);
 		EXPECT_EQ(0, read_trace());
 	}
-	EXPECT_EQ(0, set_module_param("mock_ignore_preempt", 0));
-	EXPECT_EQ(0, set_module_param("queue_preemption_timeout_ms", timeout));
+	EXPECT_EQ(0, kfd_set_module_param("mock_ignore_preempt", 0));
+	EXPECT_EQ(0, kfd_set_module_param("queue_preemption_timeout_ms", timeout));
 	EXPECT_EQ(0, kfd_gpreempt_query(&self->kfd, &self->q[0], &after));
 	EXPECT_EQ(before.preemptions, after.preemptions);
 	show_events();

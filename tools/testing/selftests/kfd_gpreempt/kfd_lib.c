@@ -1307,6 +1307,22 @@ long kfd_module_param(const char *name, long missing)
 	return strtol(text, NULL, 0);
 }
 
+int kfd_set_module_param(const char *name, long value)
+{
+	char path[128], text[24];
+	int fd, n, r = 0;
+
+	snprintf(path, sizeof(path), "/sys/module/amdgpu/parameters/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = snprintf(text, sizeof(text), "%ld", value);
+	if (write(fd, text, n) != n)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 bool kfd_no_hws(void)
 {
 	return kfd_module_param("sched_policy", 0) == 2;

@@ -314,6 +314,7 @@ int kfd_criu_resume(struct kfd *kfd);
 
 bool kfd_no_hws(void);
 long kfd_module_param(const char *name, long missing);
+int kfd_set_module_param(const char *name, long value);
 
 bool kfd_mock_present(void);
 long long kfd_mock_stat(const char *name);

@@ -47,6 +47,26 @@ static bool may_move_queues_of(struct task_struct *task, bool audit)
 	return ok;
 }
 
+/* Also if its main thread has ended, or has executed another program */
+static struct kfd_process *lookup_process(const struct task_struct *task)
+{
+	struct kfd_process *p, *found = NULL;
+	int i, idx;
+
+	idx = srcu_read_lock(&kfd_processes_srcu);
+	hash_for_each_rcu(kfd_processes_table, i, p, kfd_processes) {
+		/* Pairs with create_process() */
+		if (p->lead_thread == task && smp_load_acquire(&p->complete)) {
+			kref_get(&p->ref);
+			found = p;
+			break;
+		}
+	}
+	srcu_read_unlock(&kfd_processes_srcu, idx);
+
+	return found;
+}
+
 /* The KFD process that an ioctl is about, with a reference, or an error */
 static struct kfd_process *get_process(struct kfd_process *caller, u32 nr)
 {
@@ -63,7 +83,8 @@ static struct kfd_process *get_process(struct kfd_process *caller, u32 nr)
 	if (pid) {
 		task = get_pid_task(pid, PIDTYPE_TGID);
 		if (task)
-			p = kfd_lookup_process_by_pid(pid);
+			p = kfd_lookup_process_by_pid(pid) ?:
+			    lookup_process(task);
 		put_pid(pid);
 	}
 	if (!p) {
@@ -77,6 +98,20 @@ static struct kfd_process *get_process(struct kfd_process *caller, u32 nr)
 		put_task_struct(task);
 
 	return p;
+}
+
+/*
+ * The owner may hold it for as long as he likes, copying to memory that faults.
+ * The reference is dropped if it cannot be had.
+ */
+static int lock_process(struct kfd_process *p)
+{
+	if (mutex_lock_interruptible(&p->mutex)) {
+		kfd_unref_process(p);
+		return -ERESTARTSYS;
+	}
+
+	return 0;
 }
 
 /* A program for a longer struct may rely on what this kernel ignores */
@@ -122,7 +157,9 @@ static int preempt_queue(struct file *filep, struct kfd_process *p, void *data)
 					KFD_UNMAP_LATENCY_MS, 1,
 					max(queue_preemption_timeout_ms, 1));
 
-	mutex_lock(&p->mutex);
+	r = lock_process(p);
+	if (r)
+		return r;
 
 	q = pqm_get_user_queue(&p->pqm, args->queue_id);
 	if (!q) {
@@ -176,7 +213,9 @@ static int resume_queue(struct file *filep, struct kfd_process *p, void *data)
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 
-	mutex_lock(&p->mutex);
+	r = lock_process(p);
+	if (r)
+		return r;
 
 	q = pqm_get_user_queue(&p->pqm, args->queue_id);
 	if (!q) {
@@ -365,16 +404,18 @@ static int query(struct kfd_process *p, struct device_queue_manager *dqm,
 	u64 ring_bytes = 0;
 	u32 doorbell_off = 0;
 	struct queue *q = NULL;
-	int r = 0;
+	int r;
 
 	p = get_process(p, args->pid);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 
+	r = lock_process(p);
+	if (r)
+		return r;
+
 	memset(&args->queue_state, 0,
 	       sizeof(*args) - offsetof(typeof(*args), queue_state));
-
-	mutex_lock(&p->mutex);
 
 	if (args->op == KFD_IOC_GPREEMPT_OP_NEXT_QUEUE) {
 		q = next_queue(p, dqm->dev, args->queue_id);

@@ -238,28 +238,6 @@ static bool has_active_queues(const struct qcm_process_device *qpd)
 	return false;
 }
 
-/* Do queues of more than one user have to get along? */
-static bool is_shared(struct device_queue_manager *dqm)
-{
-	struct device_process_node *cur;
-	kuid_t uid, first = INVALID_UID;
-
-	list_for_each_entry(cur, &dqm->queues, list) {
-		struct qcm_process_device *qpd = cur->qpd;
-
-		if (!has_active_queues(qpd) &&
-		    (!dqm->gpreempt.holds || list_empty(&qpd->queues_list)))
-			continue;
-		uid = task_uid(qpd->pqm->process->lead_thread);
-		if (!uid_valid(first))
-			first = uid;
-		else if (!uid_eq(uid, first))
-			return true;
-	}
-
-	return false;
-}
-
 /* Is the main thread still in the program that has the queues? */
 static bool is_owner(struct kfd_process *p)
 {
@@ -272,6 +250,40 @@ static bool is_owner(struct kfd_process *p)
 		mmput_async(mm);
 
 	return mm;
+}
+
+/* Not that of a setuid program which the main thread has executed since */
+static kuid_t user_of(struct qcm_process_device *qpd)
+{
+	struct kfd_process *p = qpd->pqm->process;
+	kuid_t uid = task_uid(p->lead_thread);
+
+	if (!uid_eq(uid, qpd->gpreempt_uid) && is_owner(p))
+		qpd->gpreempt_uid = uid;
+
+	return qpd->gpreempt_uid;
+}
+
+/* Do queues of more than one user have to get along? */
+static bool is_shared(struct device_queue_manager *dqm)
+{
+	struct device_process_node *cur;
+	kuid_t uid, first = INVALID_UID;
+
+	list_for_each_entry(cur, &dqm->queues, list) {
+		struct qcm_process_device *qpd = cur->qpd;
+
+		if (!has_active_queues(qpd) &&
+		    (!dqm->gpreempt.holds || list_empty(&qpd->queues_list)))
+			continue;
+		uid = user_of(qpd);
+		if (!uid_valid(first))
+			first = uid;
+		else if (!uid_eq(uid, first))
+			return true;
+	}
+
+	return false;
 }
 
 /*
@@ -481,7 +493,7 @@ static u32 turns_of_hws(struct device_queue_manager *dqm)
 	return max3(1U, DIV_ROUND_UP(dqm->active_cp_queue_count,
 				     get_cp_queues_num(dqm)),
 		    DIV_ROUND_UP(dqm->processes_count,
-				 dqm->dev->max_proc_per_quantum));
+				 max(1U, dqm->dev->max_proc_per_quantum)));
 }
 
 /*
@@ -813,7 +825,6 @@ static unsigned int make_steps(struct kfd_gpreempt_scan *scan)
  */
 static void give_up(struct device_queue_manager *dqm, const char *what)
 {
-	WRITE_ONCE(dqm->gpreempt.enabled, false);
 	dev_err(dqm->dev->adev->dev,
 		"GPREEMPT: %s on node %u did not answer a request to preempt in time. Priority preemption is off there until it is enabled again\n",
 		what, dqm->dev->node_id);
@@ -837,10 +848,12 @@ static void act(struct kfd_gpreempt_scan *scan)
 	for (i = 0; i < n; i++)
 		if (scan->step[i].err == -ETIME)
 			what = "a compute queue";
-	dqm_unlock(dqm);
-
 	if (r == -ETIME)
 		what = "the scheduler firmware";
+	/* Under the lock: who turns it on after that is not overruled */
+	if (what)
+		WRITE_ONCE(dqm->gpreempt.enabled, false);
+	dqm_unlock(dqm);
 
 	/* Any other error passes, or concerns one queue: see at the next tick */
 	if (what)
@@ -1018,7 +1031,10 @@ static int start_monitor(struct device_queue_manager *dqm)
 	struct kfd_gpreempt_scan *scan;
 	struct task_struct *thread;
 
-	if (!dqm->dev->kfd->cwsr_enabled)
+	/* Without wave counts a long dispatch would look like no work */
+	if (!dqm->dev->kfd->cwsr_enabled || !KFD_IS_SOC15(dqm->dev) ||
+	    !dqm->dev->kfd2kgd->get_cu_occupancy ||
+	    !dqm->mqd_mgrs[KFD_MQD_TYPE_CP]->checkpoint_mqd)
 		return -EOPNOTSUPP;
 
 	if (!gp->thread) {
@@ -1037,8 +1053,10 @@ static int start_monitor(struct device_queue_manager *dqm)
 		gp->thread = thread;
 	}
 
+	dqm_lock(dqm);
 	WRITE_ONCE(gp->idle, false);
 	WRITE_ONCE(gp->enabled, true);
+	dqm_unlock(dqm);
 	wake_up_process(gp->thread);
 
 	return 0;
@@ -1106,7 +1124,7 @@ void kfd_gpreempt_monitor_fini(struct device_queue_manager *dqm)
 
 /**
  * kfd_gpreempt_process_init - prepare a process for its first queue
- * @qpd: the process on a device
+ * @qpd: the process on a device, with its pqm
  */
 void kfd_gpreempt_process_init(struct qcm_process_device *qpd)
 {
@@ -1114,6 +1132,7 @@ void kfd_gpreempt_process_init(struct qcm_process_device *qpd)
 
 	for (i = 0; i < KFD_GPREEMPT_LEVELS; i++)
 		INIT_LIST_HEAD(&qpd->gpreempt_queues[i]);
+	qpd->gpreempt_uid = task_uid(qpd->pqm->process->lead_thread);
 }
 
 /* Out of the sleep without timer; costs nothing otherwise */
@@ -1219,7 +1238,7 @@ int kfd_gpreempt_get_param(struct device_queue_manager *dqm, u32 param,
  *
  * Context: process context, not under the DQM lock; waits for the monitor.
  * Return: 0; -EINVAL for an unknown parameter or a value out of bounds;
- * -EOPNOTSUPP without CWSR; -ENOMEM; -EINTR or what a resume returned, with
+ * -EOPNOTSUPP without CWSR or wave counts; -ENOMEM; -EINTR or what a resume returned, with
  * the monitor off in any case.
  */
 int kfd_gpreempt_set_param(struct device_queue_manager *dqm, u32 param,

@@ -18,6 +18,7 @@
  * comes back when neither reason is left.
  */
 
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <drm/drm_drv.h>
 #include "kfd_priv.h"
@@ -59,7 +60,7 @@ static bool is_todo(const struct kfd_gpreempt_step *step, bool preempt)
 
 /* Of all devices, for the close of a file */
 static LIST_HEAD(devices);
-static DEFINE_MUTEX(devices_lock);
+static DECLARE_RWSEM(devices_lock);
 
 /* How soon what could not be mapped is tried again, ms */
 #define REPAIR_MS	20
@@ -882,8 +883,9 @@ int kfd_gpreempt_release(struct device_queue_manager *dqm, u32 holder,
 				r = steps[i].err;
 		}
 		dqm_unlock(dqm);
-		/* Orphans stay orphans, and are not to be tried for ever */
-	} while (n == RELEASE_BATCH && holder != KFD_GPREEMPT_HOLD_NOBODY);
+		/* Orphans that fail are orphans again, not to be tried for ever */
+	} while (n == RELEASE_BATCH &&
+		 (holder != KFD_GPREEMPT_HOLD_NOBODY || !r));
 
 	return r;
 }
@@ -919,9 +921,9 @@ static void repair(struct work_struct *work)
 void kfd_gpreempt_init(struct device_queue_manager *dqm)
 {
 	INIT_DELAYED_WORK(&dqm->gpreempt.repair, repair);
-	mutex_lock(&devices_lock);
+	down_write(&devices_lock);
 	list_add_tail(&dqm->gpreempt.node, &devices);
-	mutex_unlock(&devices_lock);
+	up_write(&devices_lock);
 
 	kfd_gpreempt_monitor_init(dqm);
 }
@@ -951,9 +953,9 @@ void kfd_gpreempt_fini(struct device_queue_manager *dqm)
 	kfd_gpreempt_sysfs_fini(dqm);
 	kfd_gpreempt_monitor_fini(dqm);
 
-	mutex_lock(&devices_lock);
+	down_write(&devices_lock);
 	list_del(&dqm->gpreempt.node);
-	mutex_unlock(&devices_lock);
+	up_write(&devices_lock);
 	disable_delayed_work_sync(&dqm->gpreempt.repair);
 }
 
@@ -969,10 +971,11 @@ void kfd_gpreempt_close(const struct file *file)
 {
 	struct device_queue_manager *dqm;
 
-	mutex_lock(&devices_lock);
+	/* One that waits for a hung device does not hold up the others */
+	down_read(&devices_lock);
 	list_for_each_entry(dqm, &devices, gpreempt.node)
 		if (READ_ONCE(dqm->gpreempt.used))
 			kfd_gpreempt_release(dqm, KFD_GPREEMPT_HOLD_IOCTL,
 					     file);
-	mutex_unlock(&devices_lock);
+	up_read(&devices_lock);
 }
