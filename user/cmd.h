@@ -36,8 +36,11 @@ void warn(const char *format, ...);
 __attribute__((format(printf, 1, 2), noreturn))
 void die(const char *format, ...);
 
-/* The same, where --help is, and EXIT_USAGE. getopt's '?' has been said: NULL */
+/* The same, where --help is, and EXIT_USAGE. NULL if getopt has said what is wrong. */
 __attribute__((format(printf, 1, 2), noreturn))
 void usage(const char *format, ...);
+
+/* What warn() and die() say goes to the system's log instead */
+extern bool to_syslog;
 
 #endif
