@@ -5,6 +5,8 @@ help:
 	@echo 'make demo      build everything, run the four demo runs, print the table'
 	@echo 'make bench     measure what preemption costs and gives (PARTS="tick load ...")'
 	@echo 'make check     build everything, run all tests'
+	@echo 'make user      libgpreempt and the gpreempt command, in build/user'
+	@echo 'make install-user  install both (DESTDIR, PREFIX=/usr/local, LIBDIR)'
 	@echo 'make tree      build/linux: Linux 6.12 with the series applied'
 	@echo 'make kernel    the normal kernel and the mock GPU (FLAVOUR=debug: the debug one)'
 	@echo 'make vm-shell  a shell in a machine whose GPU is the mock'
@@ -48,10 +50,18 @@ vm-shell: kernel
 	@scripts/prepare
 	@$(MAKE) -s -C tools/testing/selftests/kfd_gpreempt OUTPUT=$(CURDIR)/build/selftests \
 		KERNEL_SRC=$(CURDIR)/build/linux LDFLAGS=-static
+	@$(MAKE) -s -C user OUTPUT=$(CURDIR)/build/user-static STATIC=1 \
+		$(CURDIR)/build/user-static/gpreempt
 	@vm/run --shell --kernel build/$(FLAVOUR) --mod build/$(FLAVOUR)/amdgpu.ko \
-		--add build/selftests:/t
+		--add build/selftests:/t --add build/user-static/gpreempt:/bin/gpreempt
+
+user:
+	@$(MAKE) -s -C user
+
+install-user:
+	@$(MAKE) -s -C user install
 
 clean:
 	rm -rf build
 
-.PHONY: help tree kernel export demo bench check mutants torture vm-shell clean
+.PHONY: help tree kernel export demo bench check mutants torture vm-shell user install-user clean
