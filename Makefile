@@ -13,6 +13,7 @@ help:
 	@echo 'make export    write the commits in build/linux back to patches/ and our files'
 	@echo 'make mutants   break the driver on purpose and see the tests fail'
 	@echo 'make torture   move queues at random for long (FLAVOUR MODE SEED N XCC ARGS)'
+	@echo 'make thunk     build/thunk: libhsakmt with functions to preempt and resume a queue'
 	@echo 'make clean     remove build/'
 
 tree:
@@ -61,7 +62,10 @@ user:
 install-user:
 	@$(MAKE) -s -C user install
 
+thunk:
+	@scripts/thunk
+
 clean:
 	rm -rf build
 
-.PHONY: help tree kernel export demo bench check mutants torture vm-shell user install-user clean
+.PHONY: help tree kernel export demo bench check mutants torture vm-shell user install-user thunk clean
