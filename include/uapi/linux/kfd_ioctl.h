@@ -50,7 +50,8 @@
  * -EPERM not the caller's to preempt; -EBUSY another open file holds the
  * queue, or it is being destroyed; -ETIME it did not answer, and with HWS was
  * reset for that, if the device can do so; -EIO the device is in reset, hung
- * or gone, or the queue has been reset before; -ENOMEM. After any other error
+ * or gone, or the queue has been reset before; -EINTR a signal came while it
+ * waited for the owner; -ENOMEM. After any other error
  * the queue is where it was before.
  */
 struct kfd_ioctl_preempt_queue_args {
@@ -191,7 +192,7 @@ struct kfd_ioctl_resume_queue_args {
  * or an unused member that is not zero; -EPERM SET without CAP_SYS_ADMIN, or
  * not the caller's to look at; -ESRCH no such process, or it does not use KFD;
  * -ENOENT no further queue or process; -EOPNOTSUPP enable on a device that
- * cannot save or count waves; -ENOMEM.
+ * cannot save or count waves; -EINTR; -ENOMEM.
  */
 struct kfd_ioctl_gpreempt_args {
 	__u32 op;

@@ -340,42 +340,67 @@ struct mock_stats {
  * @lock: over everything here and below; also taken by register accesses, so
  *	under the DQM lock and in MMU notifiers: no allocation that reclaims
  * @thread: the time of the model passes here
+ * @fail_nth: fault injection of the task that has the lock, which the model
+ *	is spared
+ * @make_it_fail: the same
  * @now: how far it has come
+ * @skew: real time less time of the model
+ * @active: when something was last done
  * @events: what will happen
+ * @xcc: its XCCs
+ * @part: its partitions, by number
+ * @parts: those of them that exist
+ * @stats: what is counted for debugfs
+ * @saved_wg: workgroups that are in save areas
+ * @flags_waited: dispatches whose flag is polled
+ * @dirty: XCCs where slots became free or wanted
+ * @sdma: registers of the SDMA engines
+ * @atc: registers that map VMIDs to PASIDs
+ * @atc_status: register that says which of them have come through
+ * @ih: registers of the interrupt handler
+ * @kiq_rptr: where each XCC is in its @kiq_ring
+ * @kiq_wptr: end of what is in it; written in atomic context
+ * @kiq_ring: packets to the KIQ of each XCC
  * @shadow: what was saved, to check what is restored (hw_check.c)
+ * @buf: a page to gather records in, one for the stack
+ * @reg_base: what adev->reg_offset[] points to
+ * @batches: where workgroups in flight come from
+ * @dispatches: where dispatches come from
+ * @wake: when the thread will wake up
+ * @kicked: there is work for it
  */
 struct mock_hw {
 	struct mock_device *md;
 	struct mutex lock; /* the GPU's, see above */
 #ifdef CONFIG_FAULT_INJECTION
-	unsigned int fail_nth;		/* of the task that has the lock */
+	unsigned int fail_nth;
 	int make_it_fail;
 #endif
 	struct task_struct *thread;
 	u64 now;
-	u64 skew;			/* real time less time of the model */
-	u64 active;			/* when something was last done */
+	u64 skew;
+	u64 active;
 	struct timerqueue_head events;
 	struct mock_xcc xcc[MOCK_MAX_XCC];
 	struct mock_part part[MOCK_MAX_XCC];
 	struct list_head parts;
 	struct mock_stats stats;
-	u64 saved_wg;			/* workgroups that are in save areas */
-	u32 flags_waited;		/* dispatches whose flag is polled */
-	u8 dirty;			/* XCCs where slots became free or wanted */
-	u32 *sdma;			/* registers of the SDMA engines */
+	u64 saved_wg;
+	u32 flags_waited;
+	u8 dirty;
+	u32 *sdma;
 	u32 atc[MOCK_VMIDS];
 	u32 atc_status;
 	u32 ih[0x100];
 	u32 kiq_rptr[MOCK_MAX_XCC];
-	u32 kiq_wptr[MOCK_MAX_XCC];	/* written in atomic context */
+	u32 kiq_wptr[MOCK_MAX_XCC];
 	u32 kiq_ring[MOCK_MAX_XCC][64];
 	DECLARE_HASHTABLE(shadow, 10);
-	u8 *buf;			/* a page to gather records in, one for the stack */
-	u32 *reg_base;			/* what adev->reg_offset[] points to */
+	u8 *buf;
+	u32 *reg_base;
 	struct kmem_cache *batches;
 	struct kmem_cache *dispatches;
-	u64 wake;			/* when the thread will wake up */
+	u64 wake;
 	bool kicked;
 };
 

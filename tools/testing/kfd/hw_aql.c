@@ -7,6 +7,7 @@
  */
 
 #include <linux/slab.h>
+#include <linux/string_choices.h>
 #include "hw.h"
 #include "amdgpu_ih.h"
 #include "gc/gc_9_4_3_sh_mask.h"
@@ -87,7 +88,7 @@ void mock_vm_fault(struct mock_hw *hw, struct mock_queue *q, u64 va, bool write,
 	hw->stats.vm_faults++;
 	mock_violation(hw->md,
 		       "pasid %u vmid %u doorbell %x: %s of %s at %llx, nothing is mapped there",
-		       q->pasid, q->vmid, q->doorbell, write ? "write" : "read",
+		       q->pasid, q->vmid, q->doorbell, str_write_read(write),
 		       what, va);
 }
 
@@ -368,6 +369,8 @@ static void check_launched(struct mock_hw *hw, struct mock_queue *q)
 /**
  * mock_dispatch_ended - does no XCC have anything left of it, that is known?
  * @d: the dispatch
+ *
+ * Return: true if so
  */
 bool mock_dispatch_ended(const struct mock_dispatch *d)
 {

@@ -283,6 +283,8 @@ void mock_check_gart_gone(struct mock_hw *hw, u64 va, size_t len)
 /**
  * mock_in_flight - workgroups in wave slots, or on their way out of or into them
  * @hw: the GPU
+ *
+ * Return: how many
  */
 u64 mock_in_flight(struct mock_hw *hw)
 {

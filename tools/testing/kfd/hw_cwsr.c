@@ -610,6 +610,8 @@ static void hqd_gone(struct mock_hw *hw, struct mock_event *ev)
 /**
  * mock_hqd_save_ns - how long a save will take
  * @h: the HQD
+ *
+ * Return: nanoseconds of the model
  */
 u64 mock_hqd_save_ns(struct mock_hqd *h)
 {

@@ -68,6 +68,7 @@ module_param_named(mtype_local, amdgpu_mtype_local, int, 0444);
 MODULE_PARM_DESC(mtype_local, "MTYPE of local memory (0); no effect on the mock");
 
 int amdgpu_emu_mode;
+int amdgpu_exp_hw_support;
 int amdgpu_gpu_recovery = -1;
 int amdgpu_use_xgmi_p2p = 1;
 uint amdgpu_sdma_phase_quantum = 32;
@@ -79,6 +80,7 @@ const char *amdgpu_asic_name[] = {
 };
 
 /* Generations that the mock does not play. */
+const struct kfd2kgd_calls gfx_v7_kfd2kgd;
 const struct kfd2kgd_calls gfx_v8_kfd2kgd;
 const struct kfd2kgd_calls arcturus_kfd2kgd;
 const struct kfd2kgd_calls gfx_v10_kfd2kgd;

@@ -171,6 +171,7 @@ KFD_TEST(owner_without_main_thread)
 static void looked_at(struct shared *s)
 {
 	struct kfd_queue_opts opts = { .has_priority = true, .priority = 11 };
+	struct kfd_ioctl_gpreempt_args a;
 	struct kfd_queue q;
 	struct kfd_job job, more;
 	struct kfd kfd;
@@ -180,7 +181,11 @@ static void looked_at(struct shared *s)
 	CHILD_CHECK(!kfd_job_init(&kfd, &job, GFX942_WAIT, WORKGROUPS, 1));
 	CHILD_CHECK(!kfd_job_init(&kfd, &more, GFX942_COUNT, WORKGROUPS, 1));
 	kfd_job_submit(&job, &q);
-	CHILD_CHECK(!wait_launched(&q, 1));
+	/* Its waves start one after another */
+	do {
+		usleep(1000);
+		CHILD_CHECK(!kfd_gpreempt_query_of(&kfd, 0, q.id, READ_ALL, &a));
+	} while (a.queue_waves < WORKGROUPS);
 	s->value[QUEUE] = q.id;
 	set_step(s, 1);
 	CHILD_CHECK(wait_step(s, 2));

@@ -414,8 +414,7 @@ static int query(struct kfd_process *p, struct device_queue_manager *dqm,
 	if (r)
 		return r;
 
-	memset(&args->queue_state, 0,
-	       sizeof(*args) - offsetof(typeof(*args), queue_state));
+	memset_startat(args, 0, queue_state);
 
 	if (args->op == KFD_IOC_GPREEMPT_OP_NEXT_QUEUE) {
 		q = next_queue(p, dqm->dev, args->queue_id);
