@@ -5,6 +5,7 @@
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$top/build
 linux=$build/linux
+# shellcheck disable=SC2034 # not every script compiles
 jobs=$(nproc)
 [ -d /usr/lib/ccache ] && PATH=/usr/lib/ccache:$PATH
 export PATH
@@ -104,4 +105,56 @@ kgit()
 {
 	git -C "$linux" -c user.name='GPREEMPT developers' \
 		-c user.email=gpreempt@localhost -c gc.auto=0 "$@"
+}
+
+# configure DIRECTORY MAKE-ARGUMENTS FRAGMENT...: tinyconfig and the fragments, the last one wins.
+configure()
+{
+	o=$1
+	args=$2
+	shift 2
+	mkdir -p "$o"
+	sum=$(hash_of "$@" "$linux/Makefile")
+	[ -e "$o/.config" ] && [ "$sum" = "$(cat "$o/config.sum" 2>/dev/null)" ] && return 0
+	say "configuring ${o#"$top"/}"
+	# shellcheck disable=SC2086
+	make -s -C "$linux" O="$o" $args tinyconfig >"$o/config.log" 2>&1
+	(cd "$o" && "$linux/scripts/kconfig/merge_config.sh" -m .config "$@") >>"$o/config.log" 2>&1
+	# shellcheck disable=SC2086
+	make -s -C "$linux" O="$o" $args olddefconfig >>"$o/config.log" 2>&1
+	# A symbol that Kconfig dropped would quietly test less.
+	sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1 &/p; s/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1/p' "$@" |
+		awk '{ last[$1] = $2 } END { for (s in last) if (last[s]) print last[s] }' |
+		while read -r sym; do
+			grep -qxF "$sym" "$o/.config" || die "$sym did not get into ${o#"$top"/}/.config"
+		done
+	echo "$sum" >"$o/config.sum"
+}
+
+# touched PATHSPEC...: C files that the series changes or adds
+touched()
+{
+	kgit diff --name-only --diff-filter=d --no-renames base HEAD -- "$@" | grep '\.c$'
+}
+
+# kfd_objects DIRECTORY: what its configuration compiles of amdkfd, as the tree has it
+kfd_objects()
+{
+	printf '%s\n' "include $1/.config" "AMDKFD_PATH := drivers/gpu/drm/amd/amdkfd" \
+		"include $linux/drivers/gpu/drm/amd/amdkfd/Makefile" "all:; @echo \$(AMDKFD_FILES)" |
+		make -s -f - | tr ' ' '\n'
+}
+
+# touched_objects DIRECTORY: what of them, and of amdgpu, the series touches
+touched_objects()
+{
+	kfd_objects "$1" >"$1/kfd.objects"
+	touched drivers/gpu/drm/amd/amdkfd | sed 's/c$/o/' | grep -xF -f "$1/kfd.objects"
+	touched drivers ':!drivers/gpu/drm/amd/amdkfd' | sed 's/c$/o/'
+}
+
+# Objects of amdkfd are made by amdgpu's Makefile, and have the names that it gives them.
+goals()
+{
+	sed 's|/amdkfd/|/amdgpu/../amdkfd/|'
 }
