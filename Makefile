@@ -7,6 +7,8 @@ help:
 	@echo 'make check     build everything, run all tests'
 	@echo 'make user      libgpreempt and the gpreempt command, in build/user'
 	@echo 'make install-user  install both (DESTDIR, PREFIX=/usr/local, LIBDIR)'
+	@echo 'make lint      what reads and compiles of it: no kernel, no machine (some minutes)'
+	@echo 'make bisect    build each patch of the series and run its tests (hours; ARGS="-t none")'
 	@echo 'make tree      build/linux: Linux 6.12 with the series applied'
 	@echo 'make kernel    the normal kernel and the mock GPU (FLAVOUR=debug: the debug one)'
 	@echo 'make vm-shell  a shell in a machine whose GPU is the mock'
@@ -35,8 +37,15 @@ bench: tree
 	@bench/run $(PARTS)
 
 check: tree
-	@scripts/prepare
+	@scripts/prepare lint
 	@scripts/check
+
+lint: tree
+	@scripts/prepare lint
+	@scripts/check lint
+
+bisect: tree
+	@scripts/bisect $(ARGS)
 
 mutants: tree
 	@scripts/prepare
@@ -68,4 +77,5 @@ thunk:
 clean:
 	rm -rf build
 
-.PHONY: help tree kernel export demo bench check mutants torture vm-shell user install-user thunk clean
+.PHONY: help tree kernel export demo bench check mutants torture vm-shell user install-user \
+	thunk lint bisect clean
