@@ -16,6 +16,9 @@ help:
 	@echo 'make mutants   break the driver on purpose and see the tests fail'
 	@echo 'make torture   move queues at random for long (FLAVOUR MODE SEED N XCC ARGS)'
 	@echo 'make thunk     build/thunk: libhsakmt with functions to preempt and resume a queue'
+	@echo 'make deb       Debian packages in build/deb, without building a kernel'
+	@echo 'make deb-test  install them in a Debian root, boot its own kernel (WHAT="mock driver")'
+	@echo 'make kernel-deb  packages of a whole kernel (CONFIG=file: its configuration)'
 	@echo 'make clean     remove build/'
 
 tree:
@@ -74,8 +77,17 @@ install-user:
 thunk:
 	@scripts/thunk
 
+deb: tree
+	@scripts/deb
+
+deb-test: deb
+	@scripts/deb-test $(WHAT)
+
+kernel-deb: tree
+	@CONFIG='$(CONFIG)' scripts/kernel-deb
+
 clean:
 	rm -rf build
 
 .PHONY: help tree kernel export demo bench check mutants torture vm-shell user install-user \
-	thunk lint bisect clean
+	thunk lint bisect deb deb-test kernel-deb clean
