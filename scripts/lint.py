@@ -207,7 +207,7 @@ DOCS = """GPREEMPT
 .. toctree::
    :glob:
 
-   gpu/*
+   gpu/*/index
    abi
 """
 
@@ -215,12 +215,12 @@ DOCS = """GPREEMPT
 def docs():
     """Our pages alone, by the kernel's Sphinx extensions: all of gpu takes minutes, and warns."""
     o = empty(os.path.join(LINT, "docs"))
-    src = os.path.join(o, "src")
+    src = os.path.join(o, "Documentation")
     pages = touched("", added=True, under="Documentation/")
     copy(pages, o)
+    copy(included(pages), o)
     abi = os.path.join(o, "Documentation/ABI")
     sh("get_abi.pl", "scripts/get_abi.pl", "--dir", abi, "validate", cwd=LINUX)
-    os.rename(os.path.join(o, "Documentation/gpu"), os.path.join(empty(src), "gpu"))
     with open(os.path.join(src, "index.rst"), "w") as f:
         f.write(DOCS)
     with open(os.path.join(src, "abi.rst"), "w") as f:
@@ -241,9 +241,19 @@ def docs():
         silent("sphinx says", log_of("sphinx"), "WARNING|ERROR|not found")
 
 
+def included(pages):
+    """What they show of other files."""
+    names = set()
+    for page in pages:
+        with open(os.path.join(LINUX, page), encoding="utf-8") as f:
+            for name in re.findall(r"^\s*\.\. literalinclude:: *(\S+)", f.read(), re.M):
+                names.add(os.path.normpath(os.path.join(os.path.dirname(page), name)))
+    return sorted(names)
+
+
 def figures(src):
     n = 0
-    for name in glob.glob(src + "/gpu/*.rst"):
+    for name in glob.glob(src + "/gpu/**/*.rst", recursive=True):
         with open(name, encoding="utf-8") as f:
             n += len(re.findall(r"^\s*\.\. kernel-(?:figure|image|render)::", f.read(), re.M))
     return n

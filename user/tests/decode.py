@@ -28,21 +28,20 @@ ACTIVE, VMID, PRIORITY, RING, RING_HIGH, RPTR = 0x208, 0x20c, 0x218, 0x220, 0x22
 PQ_CONTROL, SAVE, STACK_AT, STACK, WAVES_AT, AREA = 0x244, 0x2ac, 0x2b8, 0x2bc, 0x2c0, 0x2c4
 AQL, WPTR, STRIDE, BASE = 0x2d4, 0x2d8, 0x388, 0x200
 
-count = failed = 0
+class Count:
+    all = failed = 0
 
 
 def test(name, ok, note=""):
-    global count, failed
-    count += 1
-    failed += not ok
-    print("%sok %d %s%s" % ("" if ok else "not ", count, name, "" if ok else "  # %s" % (note,)),
+    Count.all += 1
+    Count.failed += not ok
+    print("%sok %d %s%s" % ("" if ok else "not ", Count.all, name, "" if ok else "  # %s" % (note,)),
           flush=True)
 
 
 def skip(name, why):
-    global count
-    count += 1
-    print("ok %d %s # SKIP %s" % (count, name, why), flush=True)
+    Count.all += 1
+    print("ok %d %s # SKIP %s" % (Count.all, name, why), flush=True)
 
 
 def lines(words, first=0):
@@ -332,8 +331,8 @@ def main():
         test_made_up(d, mqds, hqds)
         test_real(d)
         test_fuzz(d, [mqds.encode(), hqds.encode(), (mqds + hqds).encode()])
-    print("1..%d" % count)
-    sys.exit(1 if failed else 0)
+    print("1..%d" % Count.all)
+    sys.exit(1 if Count.failed else 0)
 
 
 if __name__ == "__main__":

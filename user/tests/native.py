@@ -184,7 +184,8 @@ def command():
     same("completion of config has the parameters", words, set(limits()))
 
     for args in ("", "nothing", "list more", "list --pid", "list --pid x", "list --pid 0",
-                 "list --pid -1", "list --pid 1x", "list --queue 1", "list --bad", "preempt", "preempt --detach",
+                 "list --pid -1", "list --pid 1x", "list --queue 1", "list --bad", "preempt",
+                 "preempt --detach",
                  "preempt --pid 1 true", "preempt --pid 1 --timeout 5",
                  "preempt --pid 1 --detach -- true", "resume", "resume --pid 1 --drain",
                  "config nothing", "config nothing=1", "config enable=2", "config policy=fast",

@@ -176,7 +176,7 @@ KFD_TEST(list_queues)
 	ASSERT_TRUE(start(&ex, 1001, "example_list", " "));
 	EXPECT_EQ(0, finish_example(&ex));
 	EXPECT_FALSE(find_line(ex.text, self->kfd.gpu.id, self->q[0].id, &l));
-	EXPECT_TRUE(strstr(ex.text, "gpu_id"));
+	EXPECT_NE(NULL, strstr(ex.text, "gpu_id"));
 }
 
 KFD_TEST(preempt_other)
@@ -190,7 +190,7 @@ KFD_TEST(preempt_other)
 	EXPECT_TRUE(wait_text(&ex, "is off"));
 	EXPECT_EQ(PREEMPTED, queue_state(&self->q[0]));
 	EXPECT_EQ(0, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "is back"));
+	EXPECT_NE(NULL, strstr(ex.text, "is back"));
 	EXPECT_EQ(ACTIVE, queue_state(&self->q[0]));
 	finish(_metadata, self, 0);
 
@@ -211,22 +211,22 @@ KFD_TEST(preempt_refused)
 	/* init has no queues */
 	ASSERT_TRUE(start(&ex, 0, "example_preempt", "1 0 1"));
 	EXPECT_EQ(1, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "does not use /dev/kfd"));
+	EXPECT_NE(NULL, strstr(ex.text, "does not use /dev/kfd"));
 
 	ASSERT_TRUE(start(&ex, 0, "example_preempt", "%d 77 1", getpid()));
 	EXPECT_EQ(1, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "no such queue"));
+	EXPECT_NE(NULL, strstr(ex.text, "no such queue"));
 
 	ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
 	ASSERT_TRUE(start(&ex, 0, "example_preempt", "%d %u 1", getpid(), self->q[0].id));
 	EXPECT_EQ(1, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "held by somebody else"));
+	EXPECT_NE(NULL, strstr(ex.text, "held by somebody else"));
 	ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
 
 	chmod("/dev/kfd", 0666);
 	ASSERT_TRUE(start(&ex, 1001, "example_preempt", "%d %u 1", getpid(), self->q[0].id));
 	EXPECT_EQ(1, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "CAP_SYS_NICE"));
+	EXPECT_NE(NULL, strstr(ex.text, "CAP_SYS_NICE"));
 	/* But for that of the test itself */
 	EXPECT_EQ(preemptions + 1, query(&self->kfd, NULL).preemptions);
 }
@@ -268,11 +268,11 @@ KFD_TEST(set_param)
 
 	ASSERT_TRUE(start(&ex, 0, "example_param", "%u holdoff_us 10000001", id));
 	EXPECT_EQ(1, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "out of bounds"));
+	EXPECT_NE(NULL, strstr(ex.text, "out of bounds"));
 	chmod("/dev/kfd", 0666);
 	ASSERT_TRUE(start(&ex, 1001, "example_param", "%u holdoff_us 1", id));
 	EXPECT_EQ(1, finish_example(&ex));
-	EXPECT_TRUE(strstr(ex.text, "CAP_SYS_ADMIN"));
+	EXPECT_NE(NULL, strstr(ex.text, "CAP_SYS_ADMIN"));
 	EXPECT_EQ(0, kfd_gpreempt_get(&self->kfd, HOLDOFF, &value));
 	EXPECT_EQ(12345, value);
 
@@ -323,7 +323,7 @@ KFD_TEST(watch_events)
 	resume = strstr(ex.text, "gpreempt_resume:");
 	ASSERT_TRUE(preempt && resume && preempt < resume);
 	EXPECT_TRUE(strstr(preempt, pid) && strstr(preempt, pid) < resume);
-	EXPECT_TRUE(strstr(resume, pid));
+	EXPECT_NE(NULL, strstr(resume, pid));
 	EXPECT_NE(0, access(INSTANCE, F_OK));
 
 	/* One that is to end leaves nothing behind, and there is one at a time */
@@ -331,7 +331,7 @@ KFD_TEST(watch_events)
 	ASSERT_TRUE(wait_watch());
 	ASSERT_TRUE(start(&second, 0, "example_watch", "1"));
 	EXPECT_EQ(1, finish_example(&second));
-	EXPECT_TRUE(strstr(second.text, "running already"));
+	EXPECT_NE(NULL, strstr(second.text, "running already"));
 	kill(ex.pid, SIGTERM);
 	EXPECT_EQ(0, finish_example(&ex));
 	EXPECT_NE(0, access(INSTANCE, F_OK));
