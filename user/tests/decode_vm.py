@@ -72,8 +72,8 @@ def main():
             sys.exit("decode_vm.py: the guest's program does not build")
         for mode, modargs in ("hws", ""), ("no-hws", "sched_policy=2"):
             check(d, mode, *dump(tmp, modargs))
-    print("1..%d" % decode.count)
-    sys.exit(1 if decode.failed else 0)
+    print("1..%d" % decode.Count.all)
+    sys.exit(1 if decode.Count.failed else 0)
 
 
 if __name__ == "__main__":

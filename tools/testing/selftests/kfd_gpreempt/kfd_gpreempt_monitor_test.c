@@ -1302,6 +1302,9 @@ static void executed(struct __test_metadata *_metadata, struct _test_data_kfd *s
 	EXPECT_TRUE(wait_child_state(s, PREEMPTED));
 	set_step(e, 2);
 	EXPECT_TRUE(wait_child_state(s, ACTIVE));
+	/* Nor when that program has become what it is */
+	usleep(200000);
+	EXPECT_EQ(ACTIVE, (int)__atomic_load_n(&s->value[2], __ATOMIC_ACQUIRE));
 	set_step(e, 3);
 	EXPECT_TRUE(wait_value(&e->value[3], 1));
 	kill(exec_pid, SIGKILL);
