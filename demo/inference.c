@@ -4,8 +4,10 @@
  * ones have been answered, and each is a chain of short dispatches that depend
  * on one another. Prints the latency of each, from its arrival to its answer.
  *
- * inference [REQUESTS MEAN_GAP_US [LIMIT_MS]]: stop LIMIT_MS after the last
- * arrival, answered or not.
+ * inference [REQUESTS MEAN_GAP_US [LIMIT_MS [AHEAD_US]]]: stop LIMIT_MS after
+ * the last arrival, answered or not. With AHEAD_US it holds training's queue by
+ * itself while it has work, and from so long before each arrival on, as a runtime
+ * can that hears of a request before it can submit it.
  */
 #include <errno.h>
 #include <math.h>
@@ -30,6 +32,9 @@ static unsigned int requests = 100;
 static unsigned int mean_gap_us = 1200000;	/* between arrivals */
 static __u64 limit_us = -1ull;			/* when to stop */
 static __u64 *arrival;				/* us */
+static long ahead_us = -1;			/* negative: holds nothing */
+static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;	/* of wanted */
+static unsigned int wanted;			/* requests that training is held for */
 
 static void send_request(unsigned int request)
 {
@@ -48,16 +53,47 @@ static void send_request(unsigned int request)
 	kfd_queue_doorbell(&queue);
 }
 
+/* The first one that wants it takes training off, the last one puts it back. */
+static void want(int change)
+{
+	int r = 0;
+
+	if (ahead_us < 0)
+		return;
+	pthread_mutex_lock(&hold_lock);
+	if (!wanted)
+		r = kfd_preempt(&kfd, page->training, page->queue,
+				KFD_IOC_PREEMPT_WAVEFRONT_SAVE, 0);
+	wanted += change;
+	if (!wanted)
+		r = kfd_resume(&kfd, page->training, page->queue);
+	pthread_mutex_unlock(&hold_lock);
+	if (r)
+		demo_die(r, "holding training's queue");
+}
+
+static void sleep_until(__u64 us)
+{
+	struct timespec ts = {
+		.tv_sec = us / 1000000,
+		.tv_nsec = us % 1000000 * 1000,
+	};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
 /* A thread of its own: arrivals do not wait for answers */
 static void *arrivals(void *unused)
 {
-	struct timespec ts;
 	unsigned int i;
 
 	for (i = 0; i < requests; i++) {
-		ts.tv_sec = arrival[i] / 1000000;
-		ts.tv_nsec = arrival[i] % 1000000 * 1000;
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		if (ahead_us > 0)
+			sleep_until(arrival[i] - ahead_us);
+		else
+			sleep_until(arrival[i]);
+		want(1);
+		sleep_until(arrival[i]);
 		__atomic_add_fetch(&page->pending, 1, __ATOMIC_SEQ_CST);
 		send_request(i);
 	}
@@ -124,6 +160,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 3)
 		limit_us = now + atoi(argv[3]) * 1000ull;
+	if (argc > 4)
+		ahead_us = atoi(argv[4]);
 	r = pthread_create(&thread, NULL, arrivals, NULL);
 	if (r)
 		demo_die(r, "pthread_create");
@@ -133,6 +171,7 @@ int main(int argc, char **argv)
 			break;
 		latency[answers] = now - arrival[answers];
 		__atomic_sub_fetch(&page->pending, 1, __ATOMIC_SEQ_CST);
+		want(-1);
 		if ((answers + 1) % 10 == 0)
 			printf("answered %u of %u\n", answers + 1, requests);
 	}
