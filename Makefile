@@ -8,7 +8,7 @@ help:
 	@echo 'make user      libgpreempt and the gpreempt command, in build/user'
 	@echo 'make install-user  install both (DESTDIR, PREFIX=/usr/local, LIBDIR)'
 	@echo 'make lint      what reads and compiles of it: no kernel, no machine (some minutes)'
-	@echo 'make bisect    build each patch of the series and run its tests (hours; ARGS="-t none")'
+	@echo 'make bisect    build each patch of the series and run its tests (half an hour; ARGS="-t none")'
 	@echo 'make tree      build/linux: Linux 6.12 with the series applied'
 	@echo 'make kernel    the normal kernel and the mock GPU (FLAVOUR=debug: the debug one)'
 	@echo 'make vm-shell  a shell in a machine whose GPU is the mock'
