@@ -71,6 +71,18 @@ series_hash()
 	patches | xargs cat | sha256sum | cut -d ' ' -f 1
 }
 
+# debian13_source TYPE: the line for sources.list that gives Debian 13, of deb or deb-src: where this
+# machine gets Debian 12 from, it gets Debian 13 from.
+debian13_source()
+{
+	uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sed -n \
+		's/^URIs: *\([^ ]*\).*/\1/p; s/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' |
+		grep -E '/debian/?$' | head -n 1)
+	[ -n "$uri" ] || die "no Debian mirror in the package sources"
+	printf '%s [signed-by=%s] %s trixie main\n' "$1" \
+		/usr/share/keyrings/debian-archive-keyring.gpg "$uri"
+}
+
 # debian13 DIR TYPE WORD...: apt-get WORD... where Debian 13 is the only source, of deb or deb-src.
 # Its state is in DIR: the machine's own package sources stay as they are.
 debian13()
@@ -82,13 +94,8 @@ debian13()
 		mkdir -p "$apt/etc/preferences.d" "$apt/etc/apt.conf.d" "$apt/state/lists/partial" \
 			"$apt/cache/archives/partial"
 		touch "$apt/status"
-		# Where this machine gets Debian 12 from, it gets Debian 13 from.
-		uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sed -n \
-			's/^URIs: *\([^ ]*\).*/\1/p; s/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' |
-			grep -E '/debian/?$' | head -n 1)
-		[ -n "$uri" ] || die "no Debian mirror in the package sources"
-		printf '%s [signed-by=%s] %s trixie main\n' "$type" \
-			/usr/share/keyrings/debian-archive-keyring.gpg "$uri" >"$apt/sources.list"
+		line=$(debian13_source "$type")
+		echo "$line" >"$apt/sources.list"
 	fi
 	apt-get -qq -o Dir::Etc="$apt/etc" -o Dir::Etc::sourcelist="$apt/sources.list" \
 		-o Dir::Etc::sourceparts=- -o Dir::State="$apt/state" \
