@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What demo/run and bench/run share: build programs, boot machines, show numbers."""
+"""What demo/run, bench/run and rocm/run share: build programs, boot machines, show numbers."""
 
 import json
 import math
