@@ -3,7 +3,7 @@
 
 help:
 	@echo 'make demo      build everything, run the four demo runs, print the table'
-	@echo 'make demo ROCM=1  the same with programs on the HSA runtime (ARGS="--mode no-hws")'
+	@echo 'make demo ROCM=hsa  the same with programs on the HSA runtime; ROCM=hip, ROCM=nice: on HIP'
 	@echo 'make bench     measure what preemption costs and gives (PARTS="tick load ...")'
 	@echo 'make check     build everything, run all tests'
 	@echo 'make user      libgpreempt and the gpreempt command, in build/user'
@@ -34,7 +34,7 @@ export:
 
 demo: tree
 	@scripts/kernel normal
-	@$(if $(ROCM),rocm/run $(ARGS),demo/run)
+	@$(if $(ROCM),rocm/run $(filter-out 1,$(ROCM)) $(ARGS),demo/run)
 
 bench: tree
 	@scripts/kernel normal

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common.h"
 #include "gfx942_code_object.h"
 
 #define FIELD(name, value)	((value) << HSA_PACKET_HEADER_##name)
-
-static int stop;
-
-void die(const char *what)
-{
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
-	exit(1);
-}
 
 void check(hsa_status_t status, const char *what)
 {
@@ -30,35 +20,6 @@ void check(hsa_status_t status, const char *what)
 	hsa_status_string(status, &text);
 	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, text);
 	exit(1);
-}
-
-static void on_sigterm(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-}
-
-/* Has SIGTERM come? */
-bool stopped(void)
-{
-	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
-}
-
-uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
-}
-
-/* In (0, 1), the same sequence in each run: Knuth's MMIX generator */
-double demo_random(void)
-{
-	static uint64_t x = 1;
-
-	x = x * 6364136223846793005ull + 1442695040888963407ull;
-	return ((x >> 33) + 0.5) / (1ull << 31);
 }
 
 /* The first agent of each kind */
@@ -150,7 +111,7 @@ void gpu_open(struct gpu *gpu)
 	uint32_t cus, waves;
 
 	memset(gpu, 0, sizeof(*gpu));
-	signal(SIGTERM, on_sigterm);
+	stop_at_sigterm();
 	check(hsa_init(), "hsa_init");
 	check(hsa_iterate_agents(find_agent, gpu), "looking for agents");
 	if (!gpu->agent.handle || !gpu->cpu.handle)
@@ -312,19 +273,6 @@ void counters_read(struct gpu *gpu, uint32_t *to, const uint32_t *counters, size
 					0, NULL, done), "copying the counters");
 	must_get_below(done, 1, "the copy of the counters does not end");
 	check(hsa_signal_destroy(done), "destroying a signal");
-}
-
-/* Each workgroup has a counter of its own, which must be 1 when all is done */
-void counters_print(const char *who, const uint32_t *counters, size_t n)
-{
-	uint64_t lost = 0, twice = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		lost += !counters[i];
-		twice += counters[i] > 1;
-	}
-	printf("%s lost %lu\n%s twice %lu\n", who, lost, who, twice);
 }
 
 void transfer_init(struct transfer *t, struct gpu *gpu, size_t room)

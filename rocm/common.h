@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "gfx942_kernels.h"
+#include "program.h"
 
 /* Nothing that the programs wait for lasts so long */
 #define PATIENCE_US	(300 * 1000000ull)
@@ -60,11 +61,7 @@ struct transfer {
 	hsa_signal_t down;
 };
 
-void die(const char *what) __attribute__((noreturn));
 void check(hsa_status_t status, const char *what);
-bool stopped(void);
-uint64_t now_us(void);
-double demo_random(void);
 
 void gpu_open(struct gpu *gpu);
 void *gpu_alloc(struct gpu *gpu, hsa_amd_memory_pool_t pool, size_t size);
@@ -79,7 +76,6 @@ void must_get_below(hsa_signal_t signal, hsa_signal_value_t value, const char *w
 
 uint32_t *counters_alloc(struct gpu *gpu, size_t n);
 void counters_read(struct gpu *gpu, uint32_t *to, const uint32_t *counters, size_t n);
-void counters_print(const char *who, const uint32_t *counters, size_t n);
 
 void transfer_init(struct transfer *t, struct gpu *gpu, size_t room);
 void transfer_up(struct transfer *t);

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -59,13 +58,10 @@ static void send_request(unsigned int index)
 /* A thread of its own: arrivals do not wait for answers */
 static void *arrivals(void *unused)
 {
-	struct timespec ts;
 	unsigned int i;
 
 	for (i = 0; i < requests; i++) {
-		ts.tv_sec = request[i].arrival / 1000000;
-		ts.tv_nsec = request[i].arrival % 1000000 * 1000;
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		sleep_until_us(request[i].arrival);
 		if (stopped())
 			break;
 		send_request(i);
