@@ -2,8 +2,9 @@
 /*
  * GPU programs for the tests of amdkfd, for gfx942 (MI300).
  *
- * The script next to this assembles them into a header. The mock GPU knows a
- * dispatch by its code; a real MI300 would run it. They have not been run on one.
+ * The script next to this assembles them into two headers: the bare kernels, and
+ * a code object that runtimes load. The mock GPU knows a dispatch by its code; a
+ * real MI300 would run it. They have not been run on one.
  *
  * Each kernel has a section of its own: the descriptor, then at the next 256
  * bytes, as COMPUTE_PGM_LO wants it, the code. One wave for a workgroup.
@@ -22,6 +23,8 @@
 
 	.macro descriptor name
 	.section .gfx942.\name, "ax", @progbits
+	.globl \name
+	.protected \name
 	.p2align 8
 	.amdhsa_kernel \name
 		.amdhsa_kernarg_size 32
@@ -37,7 +40,6 @@
 		.amdhsa_reserve_xnack_mask 1
 	.end_amdhsa_kernel
 	.p2align 8
-	.globl \name
 	.type \name, @function
 \name:
 	.endm

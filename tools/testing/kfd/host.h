@@ -24,6 +24,11 @@
  * @gart_mm: allocated part of the GART's address range
  * @doorbell_map: allocated pages of the doorbell aperture
  * @doorbell_lock: protects @doorbell_map
+ * @vram_lock: protects @vram_mm
+ * @vram_mm: VRAM of SVM, in pages
+ * @vram: its pages that belong to a BO, by number
+ * @copy_ring: moves pages between main memory and VRAM
+ * @window: page-table entries of the GART window for that
  * @index: number of this GPU
  */
 struct mock_host {
@@ -37,6 +42,11 @@ struct mock_host {
 	struct drm_mm gart_mm;
 	unsigned long *doorbell_map;
 	struct mutex doorbell_lock;	/* doorbell_map */
+	struct mutex vram_lock;		/* vram_mm */
+	struct drm_mm vram_mm;
+	struct xarray vram;
+	struct amdgpu_ring copy_ring;
+	u64 window[AMDGPU_GTT_MAX_TRANSFER_SIZE];
 	int index;
 };
 
@@ -71,6 +81,7 @@ struct mock_mapping {
  * @gart_map: its mapping there
  * @gart_node: its range there
  * @doorbell: first doorbell page, or -1
+ * @vram: where it lies, of a BO of SVM
  */
 struct mock_bo {
 	struct amdgpu_bo_user ubo;
@@ -87,6 +98,7 @@ struct mock_bo {
 	struct mock_mapping gart_map;
 	struct drm_mm_node gart_node;
 	long doorbell;
+	struct mock_svm_vram *vram;
 };
 
 static inline struct mock_bo *to_mock_bo(struct amdgpu_bo *bo)
@@ -119,6 +131,59 @@ void mock_mem_fini(struct mock_host *host);
 void mock_vm_setup(struct mock_device *md, struct mock_vm *vm);
 int mock_vm_open(struct mock_host *host, struct mock_fpriv *fpriv);
 void mock_vm_close(struct mock_host *host, struct mock_fpriv *fpriv);
+
+/* svm.c */
+#if IS_ENABLED(CONFIG_HSA_AMD_SVM)
+int mock_svm_init(struct mock_host *host);
+void mock_svm_fini(struct mock_host *host);
+void mock_svm_vm_setup(struct mock_vm *vm);
+int mock_svm_acquire(struct mock_host *host, struct mock_vm *vm);
+void mock_svm_release(struct mock_vm *vm);
+void mock_svm_erase(struct mock_vm *vm, unsigned long start, unsigned long last);
+struct page *mock_svm_page(struct mock_vm *vm, u64 pfn, bool write);
+int mock_svm_bo_init(struct mock_host *host, struct mock_bo *mbo);
+void mock_svm_bo_fini(struct mock_host *host, struct mock_bo *mbo);
+#else
+static inline int mock_svm_init(struct mock_host *host)
+{
+	return 0;
+}
+
+static inline void mock_svm_fini(struct mock_host *host)
+{
+}
+
+static inline void mock_svm_vm_setup(struct mock_vm *vm)
+{
+}
+
+static inline int mock_svm_acquire(struct mock_host *host, struct mock_vm *vm)
+{
+	return 0;
+}
+
+static inline void mock_svm_release(struct mock_vm *vm)
+{
+}
+
+static inline void mock_svm_erase(struct mock_vm *vm, unsigned long start, unsigned long last)
+{
+}
+
+static inline struct page *mock_svm_page(struct mock_vm *vm, u64 pfn, bool write)
+{
+	return NULL;
+}
+
+static inline int mock_svm_bo_init(struct mock_host *host, struct mock_bo *mbo)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void mock_svm_bo_fini(struct mock_host *host, struct mock_bo *mbo)
+{
+}
+#endif
 
 /* drm.c */
 extern const struct drm_driver mock_drm_driver;

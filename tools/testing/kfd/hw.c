@@ -20,12 +20,13 @@
  *   hw_aql.c;
  * - saving and restoring waves (CWSR) through MQD, control stack and save area
  *   of each XCC (v9_structs.h, kfd_mqd_manager_v9.c): hw_cwsr.c;
+ * - SDMA engines, their user queues and linear packets: hw_sdma.c;
  * - what must hold at all times: hw_check.c.
  *
  * What is not:
- * - the ISA: a dispatch is known by its code (gfx942_kernels.h); any other takes
- *   mock_default_ns for each workgroup, has no effect, completes, and is
- *   counted as "unexecuted";
+ * - the ISA: a dispatch is known by its code (gfx942_kernels.h, and ROCR's own
+ *   kernels: hw_blit.c); any other takes mock_default_ns for each workgroup, has no
+ *   effect, completes, and is counted as "unexecuted";
  * - the trap handler: a saved workgroup is a record of our own layout, 128
  *   bytes, not registers and LDS; a control stack entry is 8 bytes for a wave
  *   as on hardware, its content is ours; the AQL packet of a dispatch that is
@@ -36,8 +37,8 @@
  *   the one of lower priority never goes first while the other one waits for
  *   room;
  * - page tables and TLBs: the host side translates;
- * - SDMA engines execute nothing, PM4 compute queues neither; PM4 IBs in vendor
- *   AQL packets complete without effect;
+ * - PM4 compute queues execute nothing; PM4 IBs in vendor AQL packets complete
+ *   without effect;
  * - firmware rotates an oversubscribed runlist when the quantum ends, idle or
  *   not; the quantum of MAP_PROCESS is taken as ms;
  * - DRAIN lets what was launched of a dispatch end, on each XCC with its whole
@@ -206,7 +207,7 @@ static bool mock_any_queue(struct mock_hw *hw)
 	list_for_each_entry(part, &hw->parts, node)
 		if (!list_empty(&part->mapped))
 			return true;
-	return false;
+	return !list_empty(&hw->sdma_queues);
 }
 
 static bool mock_any_hiq(struct mock_hw *hw)
@@ -231,6 +232,7 @@ static u64 mock_hw_poll(struct mock_hw *hw)
 		list_for_each_entry_safe(q, tmp, &part->mapped, node)
 			mock_queue_poll(hw, q);
 	}
+	mock_sdma_poll(hw);
 	if (hw->flags_waited)
 		mock_flags_poll(hw);
 	mock_hw_catch_up(hw);
@@ -400,12 +402,16 @@ static const char * const stat_names[] = {
 	"barriers",
 	"vendor_packets",
 	"queue_errors",
+	"blits",
 	"unexecuted",
 	"vm_faults",
 	"interrupts",
 	"wg_launched",
 	"wg_ended",
 	"wg_killed",
+	"sdma_packets",
+	"sdma_bytes",
+	"sdma_traps",
 };
 
 static_assert(sizeof(struct mock_stats) == ARRAY_SIZE(stat_names) * sizeof(u64));
@@ -464,6 +470,7 @@ static int queues_show(struct seq_file *m, void *unused)
 	list_for_each_entry(part, &hw->parts, node)
 		list_for_each_entry(q, &part->mapped, node)
 			queue_show(m, q);
+	mock_sdma_show(m, hw);
 	mock_hw_unlock(hw);
 	return 0;
 }
@@ -560,6 +567,7 @@ int mock_hw_init(struct mock_device *md)
 	hw->now = ktime_get_ns();
 	hw->wake = KTIME_MAX;
 	INIT_LIST_HEAD(&hw->parts);
+	INIT_LIST_HEAD(&hw->sdma_queues);
 	for (i = 0; i < md->num_parts; i++)
 		mock_part_init(hw, i);
 	hw->buf = kmalloc(2 * PAGE_SIZE, GFP_KERNEL);
@@ -570,6 +578,7 @@ int mock_hw_init(struct mock_device *md)
 	r = mock_regs_init(hw);
 	if (r)
 		goto err;
+	mock_sdma_init(hw);
 	hw->thread = kthread_create(mock_hw_thread, hw, "mock_gpu");
 	if (IS_ERR(hw->thread)) {
 		r = PTR_ERR(hw->thread);
@@ -606,11 +615,15 @@ static void mock_queue_drop(struct mock_hw *hw, struct mock_queue *q)
 
 static void mock_part_drop(struct mock_part *part)
 {
+	struct mock_sdma_queue *s, *next;
 	struct mock_queue *q, *tmp;
 
 	mock_fw_reset(part);
 	list_for_each_entry_safe(q, tmp, &part->mapped, node)
 		mock_queue_drop(part->hw, q);
+	list_for_each_entry_safe(s, next, &part->hw->sdma_queues, node)
+		if (s->part == part)
+			mock_sdma_drop(s);
 	part->hiq.mapped = 0;
 }
 
@@ -665,12 +678,20 @@ void mock_hw_reset(struct mock_device *md)
 void mock_hw_vm_gone(struct mock_device *md, struct mock_vm *vm)
 {
 	struct mock_hw *hw = md->hw;
+	struct mock_sdma_queue *s, *next;
 	struct mock_queue *q, *tmp;
 	struct mock_part *part;
 
 	if (!hw)
 		return;
 	mock_hw_lock(hw);
+	list_for_each_entry_safe(s, next, &hw->sdma_queues, node) {
+		if (s->vm != vm)
+			continue;
+		mock_violation(md, "address space of pasid %u freed, SDMA doorbell %x is mapped",
+			       s->pasid, s->doorbell);
+		mock_sdma_drop(s);
+	}
 	list_for_each_entry(part, &hw->parts, node) {
 		list_for_each_entry_safe(q, tmp, &part->mapped, node) {
 			if (q->vm != vm)
@@ -711,12 +732,20 @@ static void mock_part_gart_gone(struct mock_part *part, u64 va, size_t len)
 
 void mock_hw_gart_gone(struct mock_device *md, u64 va, size_t len)
 {
+	struct mock_sdma_queue *s, *next;
 	struct mock_hw *hw = md->hw;
 	struct mock_part *part;
 
 	if (!hw)
 		return;
 	mock_hw_lock(hw);
+	list_for_each_entry_safe(s, next, &hw->sdma_queues, node) {
+		if (!s->hws || s->mqd < va || s->mqd - va >= len)
+			continue;
+		mock_violation(md, "MQD %llx of pasid %u SDMA doorbell %x freed while mapped",
+			       s->mqd, s->pasid, s->doorbell);
+		mock_sdma_drop(s);
+	}
 	list_for_each_entry(part, &hw->parts, node)
 		mock_part_gart_gone(part, va, len);
 	mock_check_gart_gone(hw, va, len);

@@ -17,6 +17,9 @@
 #define MOCK_QUEUES	8	/* of a pipe */
 #define MOCK_HQDS	(MOCK_PIPES * MOCK_QUEUES)
 #define MOCK_VMIDS	16
+#define MOCK_SDMAS	(2 * MOCK_MAX_XCC)
+#define MOCK_SDMA_STRIDE	0x400		/* registers of an engine */
+#define MOCK_SDMA_QUEUES	8		/* of an engine */
 
 /*
  * The HQD registers lie in the MQD in the same order, CP_MQD_BASE_ADDR first
@@ -52,10 +55,14 @@ struct mock_event {
  * @start: when it was launched
  * @left: for each XCC, workgroups not ended: not launched, in flight or saved
  * @packet: the AQL packet
- * @kernel: enum gfx942_kernel_id, or GFX942_KERNELS when not known
+ * @kernel: enum gfx942_kernel_id, MOCK_COPY, MOCK_FILL, or GFX942_KERNELS when not
+ *	known
  * @counters: from the kernarg segment, as the next ones
  * @flag: see @counters
- * @value: see @counters
+ * @value: see @counters; what MOCK_FILL fills with
+ * @src: address that MOCK_COPY reads
+ * @dst: address that MOCK_COPY and MOCK_FILL write
+ * @len: bytes of that
  * @duration: ns of a workgroup
  * @released: @flag was seen set
  * @groups: workgroups in x, y, z
@@ -77,12 +84,18 @@ struct mock_dispatch {
 	u64 counters;
 	u64 flag;
 	u32 value;
+	u64 src;
+	u64 dst;
+	u64 len;
 	u64 duration;
 	bool released;
 	u32 groups[3];
 	u32 total;
 	u32 waves;
 };
+
+/* Kernels of the runtime: hw_blit.c. Beyond enum gfx942_kernel_id */
+enum { MOCK_COPY = 0x100, MOCK_FILL };
 
 /**
  * struct mock_batch - workgroups of one dispatch that run side by side
@@ -195,6 +208,45 @@ struct mock_queue {
 	struct list_head dispatches;
 	bool stalled;
 	bool error;
+};
+
+/**
+ * struct mock_sdma_queue - a place for a user queue in an SDMA engine
+ * @node: in mock_hw.sdma_queues, if there is one
+ * @part: its partition
+ * @engine: place
+ * @queue: place
+ * @reg: its registers, from SDMA_RLC0_RB_CNTL
+ * @mqd: HWS: address of its MQD
+ * @vmid: VMID, and what it stands for
+ * @vm: see @vmid
+ * @pasid: see @vmid
+ * @doorbell: dword in the doorbell aperture
+ * @hws: mapped by firmware
+ * @waits: for memory to change, or for the rest of a packet
+ * @error: a packet that cannot be executed stopped the queue
+ */
+struct mock_sdma_queue {
+	struct list_head node;
+	struct mock_part *part;
+	u8 engine;
+	u8 queue;
+	u32 *reg;
+	u64 mqd;
+	u8 vmid;
+	struct mock_vm *vm;
+	u32 pasid;
+	u32 doorbell;
+	bool hws;
+	bool waits;
+	bool error;
+};
+
+/* An SDMA engine, two for each XCC */
+struct mock_sdma_engine {
+	struct mock_event ev;	/* when the next packet may be looked at */
+	struct mock_sdma_queue queue[MOCK_SDMA_QUEUES];
+	u32 turn;		/* the queue that was last looked at */
 };
 
 /* What GRBM_GFX_CNTL selects in an XCC, and the registers that it has once. */
@@ -326,12 +378,16 @@ struct mock_stats {
 	u64 barriers;
 	u64 vendor_packets;
 	u64 queue_errors;
+	u64 blits;
 	u64 unexecuted;
 	u64 vm_faults;
 	u64 interrupts;
 	u64 wg_launched;
 	u64 wg_ended;
 	u64 wg_killed;
+	u64 sdma_packets;
+	u64 sdma_bytes;
+	u64 sdma_traps;
 };
 
 /**
@@ -355,6 +411,8 @@ struct mock_stats {
  * @flags_waited: dispatches whose flag is polled
  * @dirty: XCCs where slots became free or wanted
  * @sdma: registers of the SDMA engines
+ * @sdma_engine: the engines
+ * @sdma_queues: what is mapped there
  * @atc: registers that map VMIDs to PASIDs
  * @atc_status: register that says which of them have come through
  * @ih: registers of the interrupt handler
@@ -389,6 +447,8 @@ struct mock_hw {
 	u32 flags_waited;
 	u8 dirty;
 	u32 *sdma;
+	struct mock_sdma_engine sdma_engine[MOCK_SDMAS];
+	struct list_head sdma_queues;
 	u32 atc[MOCK_VMIDS];
 	u32 atc_status;
 	u32 ih[0x100];
@@ -480,6 +540,22 @@ u32 mock_share_to_group(struct mock_hqd *h, u32 index);
 bool mock_group_to_share(struct mock_hqd *h, u32 group, u32 *index);
 void mock_vm_fault(struct mock_hw *hw, struct mock_queue *q, u64 va, bool write,
 		   const char *what);
+
+/* hw_blit.c */
+void mock_blit_know(struct mock_hw *hw, struct mock_dispatch *d, u64 code, u64 kernarg);
+u64 mock_blit_part(const struct mock_dispatch *d);
+void mock_blit_effect(struct mock_hw *hw, struct mock_dispatch *d, u32 group);
+
+/* hw_sdma.c */
+struct pm4_mes_map_queues;
+void mock_sdma_init(struct mock_hw *hw);
+u32 mock_sdma_read(struct mock_hw *hw, u32 reg);
+void mock_sdma_write(struct mock_hw *hw, u32 reg, u32 val);
+bool mock_sdma_map(struct mock_part *part, const struct pm4_mes_map_queues *p, u32 vmid);
+void mock_sdma_unmap(struct mock_hw *hw, struct mock_sdma_queue *q);
+void mock_sdma_drop(struct mock_sdma_queue *q);
+void mock_sdma_poll(struct mock_hw *hw);
+void mock_sdma_show(struct seq_file *m, struct mock_hw *hw);
 
 /* hw_cwsr.c */
 bool mock_hqd_load(struct mock_hw *hw, struct mock_hqd *h);

@@ -66,6 +66,9 @@ static_assert(sizeof(union aql_packet) == AQL_PACKET_SIZE);
 #define SIGNAL_MAILBOX	16	/* then event_id */
 #define SIGNAL_START	32	/* then end_ts */
 
+/* Bytes that workgroups copy or fill before the thread looks at the time */
+#define BLIT_STEP	SZ_256K
+
 /* amd_kernel_code / kernel descriptor: kernel_code_entry_byte_offset */
 #define KERNEL_ENTRY	16
 
@@ -163,12 +166,21 @@ static void slots_free(struct mock_hw *hw, struct mock_hqd *h, u32 waves)
 	hw->dirty |= 1 << h->xcc;
 }
 
+static bool is_blit(const struct mock_dispatch *d)
+{
+	return d->kernel == MOCK_COPY || d->kernel == MOCK_FILL;
+}
+
 /* What a workgroup leaves in memory. */
 static void group_effect(struct mock_hw *hw, struct mock_dispatch *d, u32 group)
 {
 	u64 va = d->counters + 4ULL * (group % d->groups[0]);
 	int r = 0;
 
+	if (is_blit(d)) {
+		mock_blit_effect(hw, d, group);
+		return;
+	}
 	if (!d->counters)
 		return;
 	switch (d->kernel) {
@@ -189,13 +201,23 @@ static void batch_end(struct mock_hw *hw, struct mock_event *ev)
 	struct mock_batch *b = container_of(ev, struct mock_batch, ev);
 	struct mock_dispatch *d = b->d;
 	struct mock_hqd *h = b->h;
-	u32 i;
+	u32 n = b->count, i;
 
-	for (i = 0; i < b->count; i++)
+	/* Much to copy is done in steps, between which others have their turn */
+	if (is_blit(d))
+		n = clamp_t(u64, div64_u64(BLIT_STEP, mock_blit_part(d)), 1, n);
+	for (i = 0; i < n; i++)
 		group_effect(hw, d, mock_share_to_group(h, b->first + i));
-	hw->stats.wg_ended += b->count;
-	d->left[h->xcc] -= b->count;
-	slots_free(hw, h, b->count * d->waves);
+	hw->stats.wg_ended += n;
+	d->left[h->xcc] -= n;
+	slots_free(hw, h, n * d->waves);
+	if (n < b->count) {
+		b->first += n;
+		b->count -= n;
+		b->remains = 0;
+		mock_event_arm(hw, ev, hw->now, batch_end);
+		return;
+	}
 	mock_batch_free(hw, b);
 	mock_dispatch_check(hw, d);
 	if (h->state == HQD_DRAINING)
@@ -425,8 +447,10 @@ static void know_kernel(struct mock_hw *hw, struct mock_dispatch *d)
 			    len))
 			break;
 	}
-	if (i == GFX942_KERNELS)
+	if (i == GFX942_KERNELS) {
+		mock_blit_know(hw, d, object + entry, le64_to_cpu(p->kernarg));
 		return;
+	}
 	if (mock_mem_read(vm, le64_to_cpu(p->kernarg), &arg, sizeof(arg))) {
 		mock_vm_fault(hw, d->q, le64_to_cpu(p->kernarg), false, "kernel arguments");
 		return;
@@ -683,8 +707,8 @@ static bool launch(struct mock_hw *hw, struct mock_queue *q, const void *packet)
 	if (!d)
 		return false;
 	hw->stats.dispatches++;
-	if (d->kernel == GFX942_KERNELS)
-		hw->stats.unexecuted++;
+	hw->stats.blits += is_blit(d);
+	hw->stats.unexecuted += d->kernel == GFX942_KERNELS;
 	q->cur = d;
 	for_each_inst(x, q->part->xccs) {
 		q->hqd[x]->next = 0;

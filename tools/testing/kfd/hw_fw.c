@@ -243,11 +243,15 @@ static int get_vmid(struct mock_part *part, u64 pd_base, u32 pasid, u32 *mapped)
 static void put_vmids(struct mock_part *part)
 {
 	struct mock_hw *hw = part->hw;
+	struct mock_sdma_queue *s;
 	struct mock_queue *q;
 	u32 i, used = 0;
 
 	list_for_each_entry(q, &part->mapped, node)
 		used |= BIT(q->vmid);
+	list_for_each_entry(s, &hw->sdma_queues, node)
+		if (s->part == part)
+			used |= BIT(s->vmid);
 	for (i = 0; i < MOCK_VMIDS; i++) {
 		if (!part->vmid[i].busy || used & BIT(i))
 			continue;
@@ -310,11 +314,6 @@ static bool map_queues(struct mock_part *part, const struct pm4_mes_map_queues *
 	struct mock_queue *q;
 	u32 pasid;
 
-	if (p->bitfields2.engine_sel != engine_sel__mes_map_queues__compute_vi ||
-	    p->bitfields2.extended_engine_sel) {
-		hw->stats.hiq_map_sdma++;
-		return true;
-	}
 	if (vmid < 0) {
 		mock_violation(hw->md, "runlist: MAP_QUEUES before MAP_PROCESS");
 		return true;
@@ -322,6 +321,11 @@ static bool map_queues(struct mock_part *part, const struct pm4_mes_map_queues *
 	pasid = part->vmid[vmid].pasid;
 	if (pasid && pasid == part->fw.skip_pasid)
 		return true;
+	if (p->bitfields2.engine_sel != engine_sel__mes_map_queues__compute_vi ||
+	    p->bitfields2.extended_engine_sel) {
+		hw->stats.hiq_map_sdma++;
+		return mock_sdma_map(part, p, vmid);
+	}
 	q = find_mqd(part, mock_u64(p->mqd_addr_lo, p->mqd_addr_hi));
 	if (q) {
 		if (!q->is_static)
@@ -456,7 +460,8 @@ static u64 give_up_time(struct mock_part *part)
 	return part->hw->now + (u64)max(ms, 1U) * NSEC_PER_MSEC;
 }
 
-static bool matches(struct mock_queue *q, const struct pm4_mes_unmap_queues *p)
+static bool matches(const struct pm4_mes_unmap_queues *p, u32 doorbell, u32 pasid,
+		    bool is_static)
 {
 	const u32 offset[4] = {
 		p->bitfields3b.doorbell_offset0, p->bitfields4.doorbell_offset1,
@@ -464,22 +469,43 @@ static bool matches(struct mock_queue *q, const struct pm4_mes_unmap_queues *p)
 	};
 	u32 i;
 
-	if (!q->hws)
-		return false;
 	switch (p->bitfields2.queue_sel) {
 	case queue_sel__mes_unmap_queues__perform_request_on_specified_queues:
 		for (i = 0; i < min_t(u32, p->bitfields2.num_queues, 4); i++)
-			if (offset[i] == q->doorbell)
+			if (offset[i] == doorbell)
 				return true;
 		return false;
 	case queue_sel__mes_unmap_queues__perform_request_on_pasid_queues:
-		return q->pasid == p->bitfields3a.pasid;
+		return pasid == p->bitfields3a.pasid;
 	case queue_sel__mes_unmap_queues__unmap_all_queues:
 		return true;
 	case queue_sel__mes_unmap_queues__unmap_all_non_static_queues:
-		return !q->is_static;
+		return !is_static;
 	}
 	return false;
+}
+
+/*
+ * SDMA queues go at once. The engine select of KFD's packets is compute, for all
+ * queues; SDMA0 and SDMA1 are those two. No packet: all queues.
+ */
+static void unmap_sdma(struct mock_part *part, const struct pm4_mes_unmap_queues *p)
+{
+	u32 first = 2 * mock_master(part);
+	struct mock_hw *hw = part->hw;
+	struct mock_sdma_queue *q, *tmp;
+
+	list_for_each_entry_safe(q, tmp, &hw->sdma_queues, node) {
+		if (q->part != part || !q->hws)
+			continue;
+		if (p && !matches(p, q->doorbell, q->pasid, false))
+			continue;
+		if (p && p->bitfields2.engine_sel != engine_sel__mes_unmap_queues__compute &&
+		    p->bitfields2.engine_sel - engine_sel__mes_unmap_queues__sdma0 !=
+		    q->engine - first)
+			continue;
+		mock_sdma_unmap(hw, q);
+	}
 }
 
 /* True: it lasts. */
@@ -503,6 +529,7 @@ static bool do_unmap(struct mock_part *part)
 			       p->bitfields2.action);
 		break;
 	}
+	unmap_sdma(part, p);
 	if (p->bitfields2.engine_sel != engine_sel__mes_unmap_queues__compute)
 		return false;
 
@@ -521,7 +548,7 @@ static bool do_unmap(struct mock_part *part)
 		break;
 	}
 	list_for_each_entry(q, &part->mapped, node)
-		q->going = matches(q, p);
+		q->going = q->hws && matches(p, q->doorbell, q->pasid, q->is_static);
 	if (!anything_going(part))
 		return false;
 	fw->state = FW_UNMAP;
@@ -566,6 +593,7 @@ static bool do_runlist(struct mock_part *part)
 	const struct pm4_mes_runlist *p = (void *)part->fw.packet;
 	struct mock_hw *hw = part->hw;
 	struct mock_fw *fw = &part->fw;
+	struct mock_sdma_queue *s;
 	struct mock_queue *q;
 	u32 n;
 
@@ -574,6 +602,10 @@ static bool do_runlist(struct mock_part *part)
 		if (q->hws && !q->is_static)
 			mock_violation(hw->md, "RUN_LIST while pasid %u doorbell %x is mapped",
 				       q->pasid, q->doorbell);
+	list_for_each_entry(s, &hw->sdma_queues, node)
+		if (s->part == part && s->hws)
+			mock_violation(hw->md, "RUN_LIST while pasid %u SDMA doorbell %x is mapped",
+				       s->pasid, s->doorbell);
 	mock_event_cancel(hw, &fw->quantum);
 	fw->rotate = false;
 	fw->valid = p->bitfields4.valid;
@@ -730,6 +762,7 @@ static void rotate(struct mock_part *part)
 		q->going = q->hws && !q->is_static;
 	fw->state = FW_SLICE;
 	mock_event_arm(hw, &fw->ev, give_up_time(part), fw_step);
+	unmap_sdma(part, NULL);
 	if (anything_going(part))
 		take_off(part, DEQUEUE_SAVE);
 	else

@@ -15,8 +15,6 @@
 #include "gc/gc_9_4_3_sh_mask.h"
 #include "athub/athub_1_8_0_offset.h"
 #include "oss/osssys_4_4_2_offset.h"
-#include "sdma/sdma_4_4_2_offset.h"
-#include "sdma/sdma_4_4_2_sh_mask.h"
 #include "soc15.h"
 #include "soc15d.h"
 
@@ -26,8 +24,6 @@
 #define GC_BASE1	0x0a000		/* segment 1 */
 #define XCC_SHIFT	20		/* from one XCC to the next */
 #define SDMA_BASE	(MOCK_MAX_XCC << XCC_SHIFT)
-#define SDMA_STRIDE	0x400
-#define SDMA_ENGINES	16
 
 #define GC_REGS		(GC_BASE1 - GC_BASE)
 #define SEGMENTS	6
@@ -187,26 +183,6 @@ static void gc_write(struct mock_hw *hw, struct mock_xcc *xcc, u32 reg, u32 val)
 	xcc->regs[reg] = val;
 }
 
-static u32 *sdma_reg(struct mock_hw *hw, u32 reg)
-{
-	reg -= SDMA_BASE;
-	return reg < SDMA_ENGINES * SDMA_STRIDE ? &hw->sdma[reg] : NULL;
-}
-
-static u32 sdma_read(struct mock_hw *hw, u32 reg)
-{
-	u32 *r = sdma_reg(hw, reg);
-	u32 rlc = (reg & (SDMA_STRIDE - 1)) - MOCK_REG(SDMA_RLC0_RB_CNTL);
-
-	if (!r)
-		return 0;
-	/* the engines execute nothing, so they are always idle */
-	if (rlc % (MOCK_REG(SDMA_RLC1_RB_CNTL) - MOCK_REG(SDMA_RLC0_RB_CNTL)) ==
-	    MOCK_REG(SDMA_RLC0_CONTEXT_STATUS) - MOCK_REG(SDMA_RLC0_RB_CNTL))
-		return SDMA_RLC0_CONTEXT_STATUS__IDLE_MASK;
-	return *r;
-}
-
 static u32 *hub_reg(struct mock_hw *hw, u32 reg)
 {
 	u32 atc = reg - ATHUB_BASE - MOCK_REG(ATC_VMID0_PASID_MAPPING);
@@ -248,7 +224,7 @@ uint32_t amdgpu_device_rreg(struct amdgpu_device *adev, uint32_t reg,
 	mock_hw_lock(hw);
 	hw->stats.register_reads++;
 	if (reg >= SDMA_BASE) {
-		val = sdma_read(hw, reg);
+		val = mock_sdma_read(hw, reg - SDMA_BASE);
 	} else if (xcc && off >= GC_BASE && off < GC_BASE1) {
 		val = gc_read(hw, xcc, off - GC_BASE);
 	} else if (xcc && off == GC_BASE1 + MOCK_REG(GRBM_GFX_INDEX)) {
@@ -300,9 +276,7 @@ void amdgpu_device_wreg(struct amdgpu_device *adev, uint32_t reg, uint32_t v,
 	}
 	mock_hw_begin(hw);
 	if (reg >= SDMA_BASE) {
-		r = sdma_reg(hw, reg);
-		if (r)
-			*r = v;
+		mock_sdma_write(hw, reg - SDMA_BASE, v);
 	} else if (xcc && off >= GC_BASE && off < GC_BASE1) {
 		gc_write(hw, xcc, off - GC_BASE, v);
 	} else if (xcc && off == GC_BASE1 + MOCK_REG(GRBM_GFX_INDEX)) {
@@ -382,7 +356,7 @@ static void mock_setup_vm_pt_regs(struct amdgpu_device *adev, uint32_t vmid,
 	mock_hw_unlock(hw);
 }
 
-/* The MM hub has the same page tables, and nothing of ours behind it. */
+/* The MM hub, which SDMA engines are behind, has the same page tables. */
 static void mock_setup_vm_pt_regs_mm(struct amdgpu_device *adev, uint32_t vmid,
 				     uint64_t page_table_base)
 {
@@ -443,8 +417,8 @@ int mock_regs_init(struct mock_hw *hw)
 	struct amdgpu_ring *ring;
 	u32 x, *base;
 
-	hw->sdma = kvcalloc(SDMA_ENGINES * SDMA_STRIDE, sizeof(u32), GFP_KERNEL);
-	hw->reg_base = kcalloc((MOCK_MAX_XCC + SDMA_ENGINES + 2) * SEGMENTS,
+	hw->sdma = kvcalloc(MOCK_SDMAS * MOCK_SDMA_STRIDE, sizeof(u32), GFP_KERNEL);
+	hw->reg_base = kcalloc((MOCK_MAX_XCC + MOCK_SDMAS + 2) * SEGMENTS,
 			       sizeof(u32), GFP_KERNEL);
 	if (!hw->sdma || !hw->reg_base)
 		goto err;
@@ -468,8 +442,8 @@ int mock_regs_init(struct mock_hw *hw)
 		ring->ptr_mask = ~0ULL;
 		ring->wptr = 0;
 	}
-	for (x = 0; x < SDMA_ENGINES; x++) {
-		base[0] = SDMA_BASE + x * SDMA_STRIDE;
+	for (x = 0; x < MOCK_SDMAS; x++) {
+		base[0] = SDMA_BASE + x * MOCK_SDMA_STRIDE;
 		adev->reg_offset[SDMA0_HWIP][x] = base;
 		base += SEGMENTS;
 	}

@@ -13,6 +13,7 @@
  *		suspend, interrupts, debugfs
  * mem.c	buffer objects, GPU address spaces, GART, userptr, doorbell pages
  * drm.c	render nodes, one for each partition
+ * svm.c	page tables and VRAM of SVM, if the kernel has HSA_AMD_SVM
  * symbols.c	amdgpu's module parameters and the functions that do nothing
  * hw*.c	registers, firmware, queues and waves: their own comments say what
  *
@@ -23,7 +24,7 @@
  *
  * Not modelled on the host side: page-table formats and TLB contents (a flush
  * waits for accesses in progress, no more), eviction of VRAM by TTM, DMA-bufs of
- * other devices, peer access over PCIe (mock GPUs are one XGMI hive), SVM,
+ * other devices, peer access over PCIe (mock GPUs are one XGMI hive), retry faults,
  * a change of the partition mode, memory partitions (NPS1 always), graphics,
  * command submission through DRM, RAS, SR-IOV, MES, power.
  *
@@ -619,9 +620,12 @@ static int mock_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_mem;
 	}
 	mock_debugfs_init(host);
-	ret = mock_hw_init(&host->md);
+	ret = mock_svm_init(host);
 	if (ret)
 		goto err_wq;
+	ret = mock_hw_init(&host->md);
+	if (ret)
+		goto err_svm;
 
 	pci_set_drvdata(pdev, host);
 	amdgpu_amdkfd_device_probe(&host->adev);
@@ -651,6 +655,8 @@ err_kfd:
 	amdgpu_amdkfd_device_fini_sw(&host->adev);
 	mock_hw_fini(&host->md);
 	host->md.debugfs = NULL;
+err_svm:
+	mock_svm_fini(host);
 err_wq:
 	debugfs_remove_recursive(host->md.debugfs);
 	destroy_workqueue(host->reset_domain.wq);
@@ -672,6 +678,7 @@ static void mock_remove(struct pci_dev *pdev)
 	amdgpu_amdkfd_suspend(&host->adev, false);
 	amdgpu_amdkfd_device_fini_sw(&host->adev);
 	mock_hw_fini(&host->md);
+	mock_svm_fini(host);
 	mock_mem_fini(host);
 	xa_destroy(&host->adev.vm_manager.pasids);
 	ida_free(&mock_ids, host->index);

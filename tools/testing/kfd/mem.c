@@ -117,6 +117,15 @@ static void mock_access(void *ptr, void *buf, size_t len, enum mock_op op)
 	}
 }
 
+static void mock_page_access(struct page *page, size_t offset, void *buf, size_t len,
+			     enum mock_op op)
+{
+	void *ptr = kmap_local_page(page);
+
+	mock_access(ptr + offset, buf, len, op);
+	kunmap_local(ptr);
+}
+
 static int mock_bo_access(struct mock_bo *mbo, u64 offset, void *buf, size_t len,
 			  enum mock_op op)
 {
@@ -151,9 +160,8 @@ static int mock_bo_access(struct mock_bo *mbo, u64 offset, void *buf, size_t len
 		 */
 		spin_lock(&mbo->lock);
 		if (mbo->pages_gen == mbo->gen && mbo->tt.pages[index]) {
-			ptr = kmap_local_page(mbo->tt.pages[index]);
-			mock_access(ptr + offset_in_page(offset), buf, len, op);
-			kunmap_local(ptr);
+			mock_page_access(mbo->tt.pages[index], offset_in_page(offset), buf, len,
+					 op);
 			ret = 0;
 		}
 		spin_unlock(&mbo->lock);
@@ -165,9 +173,7 @@ static int mock_bo_access(struct mock_bo *mbo, u64 offset, void *buf, size_t len
 		pr_err_ratelimited("kfd_mock: no memory for a page of a BO\n");
 		return -EFAULT;
 	}
-	ptr = kmap_local_page(page);
-	mock_access(ptr + offset_in_page(offset), buf, len, op);
-	kunmap_local(ptr);
+	mock_page_access(page, offset_in_page(offset), buf, len, op);
 	return 0;
 }
 
@@ -177,15 +183,25 @@ static int mock_vm_access(struct mock_vm *vm, u64 va, void *buf, size_t len, enu
 		size_t part = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
 		u64 pfn = va >> AMDGPU_GPU_PAGE_SHIFT;
 		struct amdgpu_bo_va_mapping *map;
+		struct page *page;
 		int ret = -EFAULT;
 
 		spin_lock(&vm->lock);
+		page = mock_svm_page(vm, pfn, op != MOCK_READ);
+		if (page) {
+			if (!IS_ERR(page)) {
+				mock_page_access(page, offset_in_page(va), buf, part, op);
+				ret = 0;
+			}
+			goto unlock;
+		}
 		map = mock_it_iter_first(&vm->va, pfn, pfn);
 		if (map && to_mock_mapping(map)->pte &&
 		    (op == MOCK_READ || (map->flags & AMDGPU_PTE_WRITEABLE)))
 			ret = mock_bo_access(to_mock_bo(map->bo_va->base.bo),
 					     va - (map->start << AMDGPU_GPU_PAGE_SHIFT) +
 					     map->offset, buf, part, op);
+unlock:
 		spin_unlock(&vm->lock);
 		if (ret)
 			return ret;
@@ -377,6 +393,7 @@ void mock_vm_setup(struct mock_device *md, struct mock_vm *vm)
 	spin_lock_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->node);
 	vm->md = md;
+	mock_svm_vm_setup(vm);
 }
 
 static bool mock_vm_insert(struct mock_vm *vm, struct mock_mapping *map)
@@ -470,6 +487,7 @@ void mock_vm_close(struct mock_host *host, struct mock_fpriv *fpriv)
 	map = mock_it_iter_first(&fpriv->vm.va, 0, U64_MAX);
 	if (map)
 		mock_violation(&host->md, "a closed VM still maps page 0x%llx", map->start);
+	mock_svm_release(&fpriv->vm);
 	amdgpu_vm_put_task_info(vm->task_info);
 	amdgpu_bo_unref(&vm->root.bo);
 	mutex_destroy(&vm->eviction_lock);
@@ -512,6 +530,7 @@ static void mock_unmap(struct amdgpu_bo_va *bo_va, struct amdgpu_bo_va_mapping *
 {
 	list_del(&map->list);
 	mock_vm_erase(to_mock_vm(bo_va->base.vm), to_mock_mapping(map));
+	bo_va->base.vm->va = to_mock_vm(bo_va->base.vm)->va;
 	kfree(to_mock_mapping(map));
 }
 
@@ -559,6 +578,8 @@ int amdgpu_vm_bo_map(struct amdgpu_device *adev, struct amdgpu_bo_va *bo_va, uin
 		kfree(map);
 		return -EINVAL;
 	}
+	/* svm_range_check_vm() looks for itself, the VM reserved as it is here */
+	bo_va->base.vm->va = to_mock_vm(bo_va->base.vm)->va;
 	list_add(&map->base.list, &bo_va->invalids);
 	return 0;
 }
@@ -595,6 +616,9 @@ int amdgpu_vm_bo_update(struct amdgpu_device *adev, struct amdgpu_bo_va *bo_va, 
 	list_for_each_entry(map, &bo_va->valids, list)
 		to_mock_mapping(map)->pte = !clear;
 	spin_unlock(&vm->lock);
+	/* there is one page table */
+	list_for_each_entry(map, &bo_va->valids, list)
+		mock_svm_erase(vm, map->start, map->last);
 	return 0;
 }
 
@@ -647,13 +671,17 @@ int amdgpu_vm_flush_compute_tlb(struct amdgpu_device *adev, struct amdgpu_vm *vm
 
 int amdgpu_vm_make_compute(struct amdgpu_device *adev, struct amdgpu_vm *vm)
 {
-	vm->is_compute_context = true;
-	return 0;
+	int ret = mock_svm_acquire(adev_to_host(adev), to_mock_vm(vm));
+
+	if (!ret)
+		vm->is_compute_context = true;
+	return ret;
 }
 
 void amdgpu_vm_release_compute(struct amdgpu_device *adev, struct amdgpu_vm *vm)
 {
 	amdgpu_vm_set_pasid(adev, vm, 0);
+	mock_svm_release(to_mock_vm(vm));
 	vm->is_compute_context = false;
 }
 
@@ -810,6 +838,7 @@ static void mock_bo_free(struct drm_gem_object *obj)
 	xa_for_each(&mbo->pages, i, page)
 		__free_page(page);
 	xa_destroy(&mbo->pages);
+	mock_svm_bo_fini(host, mbo);
 	kvfree(mbo->tt.pages);
 	amdgpu_bo_unref(&bo->parent);
 	kfree(mbo->ubo.metadata);
@@ -969,6 +998,14 @@ static int mock_bo_alloc(struct amdgpu_device *adev, struct amdgpu_bo_param *bp,
 
 	if (bp->type == ttm_bo_type_device && !(bp->domain & AMDGPU_GEM_DOMAIN_GWS)) {
 		ret = drm_gem_create_mmap_offset(&bo->tbo.base);
+		if (ret) {
+			drm_gem_object_put(&bo->tbo.base);
+			return ret;
+		}
+	}
+	/* in amdkfd only BOs of SVM are */
+	if (bp->flags & AMDGPU_GEM_CREATE_DISCARDABLE) {
+		ret = mock_svm_bo_init(host, mbo);
 		if (ret) {
 			drm_gem_object_put(&bo->tbo.base);
 			return ret;

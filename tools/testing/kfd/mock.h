@@ -14,9 +14,11 @@
 #ifndef KFD_MOCK_H
 #define KFD_MOCK_H
 
+#include <linux/mmu_notifier.h>
 #include <linux/types.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 #include "amdgpu.h"
 #include "amdgpu_amdkfd.h"
 
@@ -34,6 +36,9 @@ struct mock_host;	/* private to the host side */
  *	MAP_PROCESS and the VMID registers name this address space
  * @md: its device
  * @node: in mock_device.vms
+ * @ptes: page-table entries of SVM, by GPU page number; written under their own
+ *	lock
+ * @notifier: of the process that may have SVM
  *
  * Everything is written by the host side. The hardware only ever sees it
  * through mock_mem_*(), under mock_hw.lock, so taking and dropping that lock
@@ -46,6 +51,8 @@ struct mock_vm {
 	u64 pd_base;
 	struct mock_device *md;
 	struct list_head node;
+	struct xarray ptes;
+	struct mmu_notifier notifier;
 };
 
 /**

@@ -306,7 +306,6 @@ KFD_TEST(short_beside_small)
 /* The low queue's work ends although the high one has packets all the time */
 static void low_ends(struct __test_metadata *_metadata, struct _test_data_kfd *self)
 {
-	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	ASSERT_EQ(0, kfd_job_wait(&self->job[0], KFD_TIMEOUT_MS));
 	EXPECT_EQ(0, kfd_job_wrong(&self->job[0], 1));
 }
@@ -351,11 +350,17 @@ static void prepare_blocked(struct __test_metadata *_metadata, struct _test_data
 KFD_TEST(blocked_by_signal)
 {
 	struct kfd_signal *deps[1];
+	__u64 start;
 
 	prepare_blocked(_metadata, self);
 	deps[0] = self->job[0].signal;
 	ASSERT_EQ(0, kfd_queue_barrier(&self->q[1], AQL_BARRIER_AND, deps, 1, NULL));
 	kfd_job_submit(&self->job[1], &self->q[1]);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
+	start = kfd_now_us();
+	ASSERT_TRUE(wait_state(&self->q[0], ACTIVE));
+	/* The next looks see why, and the hold-off passes */
+	EXPECT_GT(start + 80000, kfd_now_us());
 	low_goes_on(_metadata, self);
 	high_goes_on(_metadata, self);
 }
@@ -374,6 +379,7 @@ KFD_TEST(blocked_crowded)
 	deps[0] = self->job[0].signal;
 	ASSERT_EQ(0, kfd_queue_barrier(&self->q[1], AQL_BARRIER_AND, deps, 1, NULL));
 	kfd_job_submit(&self->job[1], &self->q[1]);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	low_ends(_metadata, self);
 	high_goes_on(_metadata, self);
 }
@@ -386,6 +392,7 @@ KFD_TEST(blocked_by_owner)
 	prepare_blocked(_metadata, self);
 	ASSERT_EQ(0, kfd_queue_put(&self->q[1], &invalid));
 	kfd_job_submit(&self->job[1], &self->q[1]);
+	ASSERT_TRUE(wait_state(&self->q[0], PREEMPTED));
 	low_goes_on(_metadata, self);
 	__atomic_store_n((__u16 *)self->q[1].ring.cpu, AQL_BARRIER_AND, __ATOMIC_RELEASE);
 	high_goes_on(_metadata, self);

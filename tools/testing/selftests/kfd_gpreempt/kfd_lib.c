@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include <linux/kfd_sysfs.h>
+
 #include "kfd_lib.h"
 
 #define ARRAY_LEN(a)		(sizeof(a) / sizeof((a)[0]))
@@ -101,6 +103,7 @@ static bool read_gpu(unsigned int node, struct kfd_gpu *gpu)
 	gpu->domain = find_number(text, "domain", 0);
 	gpu->location = find_number(text, "location_id", 0);
 	gpu->gfx = find_number(text, "gfx_target_version", 0);
+	gpu->svm = find_number(text, "capability", 0) & HSA_CAP_SVMAPI_SUPPORTED;
 	gpu->xccs = find_number(text, "num_xcc", 1);
 	gpu->queue_slots = find_number(text, "num_cp_queues", 24);
 	simds = find_number(text, "simd_count", 0);
@@ -296,11 +299,102 @@ int kfd_mem_free(struct kfd *kfd, struct kfd_mem *mem)
 
 	if (!mem->cpu)
 		return 0;
-	r = kfd_mem_unmap(kfd, mem);
-	r2 = kfd_ioctl(kfd, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &free);
+	r = mem->handle ? kfd_mem_unmap(kfd, mem) : 0;
+	r2 = mem->handle ? kfd_ioctl(kfd, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &free) : 0;
 	munmap(mem->cpu, mem->size);
 	memset(mem, 0, sizeof(*mem));
 	return r ? r : r2;
+}
+
+/**
+ * kfd_svm() - set or get attributes of shared virtual memory
+ * @kfd: the process
+ * @op: KFD_IOCTL_SVM_OP_SET_ATTR or _GET_ATTR
+ * @addr: start of the range
+ * @size: bytes
+ * @attrs: attributes, read or filled
+ * @n: how many
+ *
+ * Return: 0 or a negative errno.
+ */
+int kfd_svm(struct kfd *kfd, __u32 op, const void *addr, __u64 size,
+	    struct kfd_ioctl_svm_attribute *attrs, __u32 n)
+{
+	struct {
+		struct kfd_ioctl_svm_args head;
+		struct kfd_ioctl_svm_attribute attrs[16];
+	} args = {
+		.head = {
+			.start_addr = (uintptr_t)addr,
+			.size = size,
+			.op = op,
+			.nattr = n,
+		},
+	};
+	size_t bytes = n * sizeof(*attrs);
+	int r;
+
+	if (n > ARRAY_LEN(args.attrs))
+		return -EINVAL;
+	memcpy(args.attrs, attrs, bytes);
+	/* The attributes that follow count as part of the argument */
+	r = kfd_ioctl(kfd, AMDKFD_IOC_SVM + (bytes << _IOC_SIZESHIFT), &args);
+	memcpy(attrs, args.attrs, bytes);
+	return r;
+}
+
+/**
+ * kfd_svm_share() - let the GPU have access to memory of this process
+ * @kfd: the process
+ * @addr: page aligned
+ * @size: bytes, whole pages
+ * @vram: move it to VRAM now, if there is room
+ *
+ * The GPU has it always mapped, as a queue's save area wants it.
+ *
+ * Return: 0 or a negative errno.
+ */
+int kfd_svm_share(struct kfd *kfd, const void *addr, __u64 size, bool vram)
+{
+	struct kfd_ioctl_svm_attribute attrs[] = {
+		{ KFD_IOCTL_SVM_ATTR_PREFETCH_LOC, vram ? kfd->gpu.id : 0 },
+		{ KFD_IOCTL_SVM_ATTR_SET_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS |
+			KFD_IOCTL_SVM_FLAG_GPU_EXEC | KFD_IOCTL_SVM_FLAG_COHERENT |
+			KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED },
+		{ KFD_IOCTL_SVM_ATTR_ACCESS, kfd->gpu.id },
+		{ KFD_IOCTL_SVM_ATTR_GRANULARITY, 0xff },
+	};
+
+	return kfd_svm(kfd, KFD_IOCTL_SVM_OP_SET_ATTR, addr, size, attrs, ARRAY_LEN(attrs));
+}
+
+/**
+ * kfd_svm_alloc() - allocate anonymous memory and share it with the GPU
+ * @kfd: the process
+ * @mem: filled
+ * @size: bytes, rounded up to pages
+ * @vram: see kfd_svm_share()
+ *
+ * Return: 0 or a negative errno.
+ */
+int kfd_svm_alloc(struct kfd *kfd, struct kfd_mem *mem, __u64 size, bool vram)
+{
+	int r;
+
+	memset(mem, 0, sizeof(*mem));
+	size = align_up(size, GPU_PAGE);
+	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem->cpu == MAP_FAILED) {
+		mem->cpu = NULL;
+		return -errno;
+	}
+	mem->size = size;
+	r = kfd_svm_share(kfd, mem->cpu, size, vram);
+	if (r) {
+		munmap(mem->cpu, size);
+		memset(mem, 0, sizeof(*mem));
+	}
+	return r;
 }
 
 static int load_code(struct kfd *kfd)
@@ -482,6 +576,10 @@ static int alloc_cwsr(struct kfd *kfd, struct kfd_mem *mem, enum kfd_cwsr where)
 	case KFD_CWSR_USERPTR:
 		r = kfd_mem_userptr(kfd, mem, NULL, cwsr_total(kfd));
 		break;
+	case KFD_CWSR_SVM:
+	case KFD_CWSR_SVM_VRAM:
+		r = kfd_svm_alloc(kfd, mem, cwsr_total(kfd), false);
+		break;
 	default:
 		r = kfd_mem_alloc(kfd, mem, cwsr_total(kfd), KFD_IOC_ALLOC_MEM_FLAGS_GTT);
 	}
@@ -493,7 +591,8 @@ static int alloc_cwsr(struct kfd *kfd, struct kfd_mem *mem, enum kfd_cwsr where)
 				       i * kfd->gpu.debug_size;
 		header->debug_size = kfd->gpu.debug_size;
 	}
-	return 0;
+	/* From here on the CPU does not touch it */
+	return where == KFD_CWSR_SVM_VRAM ? kfd_svm_share(kfd, mem->cpu, mem->size, true) : 0;
 }
 
 static void clear_ring(struct kfd_mem *ring)
@@ -531,19 +630,22 @@ int kfd_queue_create(struct kfd *kfd, struct kfd_queue *q, const struct kfd_queu
 	r = kfd_mem_alloc(kfd, &q->ring, q->ring_size, KFD_IOC_ALLOC_MEM_FLAGS_GTT);
 	if (r)
 		return r;
-	clear_ring(&q->ring);
+	if (!opts->type)
+		clear_ring(&q->ring);
 	if (opts->ptrs)
 		q->ptrs = *opts->ptrs;
 	else
 		r = kfd_mem_alloc(kfd, &q->ptrs, GPU_PAGE, KFD_IOC_ALLOC_MEM_FLAGS_GTT);
 	if (r)
 		goto err;
-	r = kfd_mem_alloc(kfd, &q->eop, GPU_PAGE, KFD_IOC_ALLOC_MEM_FLAGS_GTT);
-	if (r)
-		goto err;
-	r = alloc_cwsr(kfd, &q->cwsr, opts->cwsr);
-	if (r)
-		goto err;
+	if (!opts->type) {
+		r = kfd_mem_alloc(kfd, &q->eop, GPU_PAGE, KFD_IOC_ALLOC_MEM_FLAGS_GTT);
+		if (r)
+			goto err;
+		r = alloc_cwsr(kfd, &q->cwsr, opts->cwsr);
+		if (r)
+			goto err;
+	}
 
 	q->desc = q->ptrs.cpu;
 	q->desc->read_dispatch_id_offset = offsetof(struct kfd_queue_desc, read_dispatch_id);
@@ -553,14 +655,17 @@ int kfd_queue_create(struct kfd *kfd, struct kfd_queue *q, const struct kfd_queu
 	args.write_pointer_address = (uintptr_t)&q->desc->write_dispatch_id;
 	args.read_pointer_address = (uintptr_t)&q->desc->read_dispatch_id;
 	args.gpu_id = kfd->gpu.id;
-	args.queue_type = KFD_IOC_QUEUE_TYPE_COMPUTE_AQL;
+	args.queue_type = opts->type ? opts->type : KFD_IOC_QUEUE_TYPE_COMPUTE_AQL;
+	args.sdma_engine_id = opts->engine;
 	args.queue_percentage = q->percent;
 	args.queue_priority = q->priority;
-	args.eop_buffer_address = (uintptr_t)q->eop.cpu;
-	args.eop_buffer_size = GPU_PAGE;
-	args.ctx_save_restore_address = (uintptr_t)q->cwsr.cpu;
-	args.ctx_save_restore_size = kfd->gpu.cwsr_size;
-	args.ctl_stack_size = kfd->gpu.ctl_stack_size;
+	if (!opts->type) {
+		args.eop_buffer_address = (uintptr_t)q->eop.cpu;
+		args.eop_buffer_size = GPU_PAGE;
+		args.ctx_save_restore_address = (uintptr_t)q->cwsr.cpu;
+		args.ctx_save_restore_size = kfd->gpu.cwsr_size;
+		args.ctl_stack_size = kfd->gpu.ctl_stack_size;
+	}
 	r = kfd_ioctl(kfd, AMDKFD_IOC_CREATE_QUEUE, &args);
 	if (r)
 		goto err;
@@ -829,6 +934,130 @@ int kfd_resume(struct kfd *kfd, pid_t pid, __u32 queue_id)
 	return kfd_ioctl(kfd, AMDKFD_IOC_RESUME_QUEUE, &args);
 }
 
+/* SDMA: vega10_sdma_pkt_open.h of amdgpu has the packets */
+
+enum {
+	SDMA_NOP = 0,
+	SDMA_COPY = 1,
+	SDMA_WRITE = 2,
+	SDMA_FENCE = 5,
+	SDMA_TRAP = 6,
+	SDMA_POLL = 8 | 3 << 28 | 1u << 31,	/* until equal, in memory */
+	SDMA_ADD64 = 10 | 0x2f << 25,
+	SDMA_FILL = 11 | 2u << 30,		/* dwords */
+	SDMA_TIMESTAMP = 13 | 2 << 8,		/* of the device */
+};
+
+#define LO(p)	((__u32)(uintptr_t)(p))
+#define HI(p)	((__u32)((__u64)(uintptr_t)(p) >> 32))
+
+/**
+ * kfd_sdma_put - append a packet, once there is room for it
+ * @q: an SDMA queue
+ * @dw: the packet
+ * @n: its dwords
+ *
+ * Return: 0, or -ETIME.
+ */
+int kfd_sdma_put(struct kfd_queue *q, const __u32 *dw, unsigned int n)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+	__u32 *ring = q->ring.cpu;
+	unsigned int i;
+
+	if (q->wptr + 4 * n - kfd_queue_rptr(q) > q->ring_size)
+		kfd_sdma_doorbell(q);
+	while (q->wptr + 4 * n - kfd_queue_rptr(q) > q->ring_size) {
+		if (kfd_now_us() > end)
+			return -ETIME;
+		usleep(200);
+	}
+	for (i = 0; i < n; i++)
+		ring[(q->wptr / 4 + i) % (q->ring_size / 4)] = dw[i];
+	q->wptr += 4 * n;
+	return 0;
+}
+
+int kfd_sdma_nop(struct kfd_queue *q, unsigned int n)
+{
+	__u32 dw[1024] = { SDMA_NOP | (n - 1) << 16 };
+
+	assert(n && n <= ARRAY_LEN(dw));
+	return kfd_sdma_put(q, dw, n);
+}
+
+int kfd_sdma_copy(struct kfd_queue *q, void *dst, const void *src, __u32 size)
+{
+	__u32 dw[] = { SDMA_COPY, size - 1, 0, LO(src), HI(src), LO(dst), HI(dst) };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+int kfd_sdma_fill(struct kfd_queue *q, void *dst, __u32 value, __u32 size)
+{
+	__u32 dw[] = { SDMA_FILL, LO(dst), HI(dst), value, size - 4 };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+int kfd_sdma_write(struct kfd_queue *q, void *dst, const __u32 *data, unsigned int n)
+{
+	__u32 dw[1024] = { SDMA_WRITE, LO(dst), HI(dst), n - 1 };
+
+	assert(n && n + 4 <= ARRAY_LEN(dw));
+	memcpy(dw + 4, data, 4 * n);
+	return kfd_sdma_put(q, dw, n + 4);
+}
+
+int kfd_sdma_fence(struct kfd_queue *q, __u32 *addr, __u32 value)
+{
+	__u32 dw[] = { SDMA_FENCE, LO(addr), HI(addr), value };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+int kfd_sdma_add(struct kfd_queue *q, __u64 *addr, __u64 value)
+{
+	__u32 dw[] = { SDMA_ADD64, LO(addr), HI(addr), (__u32)value, value >> 32, 0, 0, 0 };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+int kfd_sdma_poll(struct kfd_queue *q, const __u32 *addr, __u32 value)
+{
+	__u32 dw[] = { SDMA_POLL, LO(addr), HI(addr), value, ~0u, 0xfff << 16 | 4 };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+int kfd_sdma_timestamp(struct kfd_queue *q, __u64 *addr)
+{
+	__u32 dw[] = { SDMA_TIMESTAMP, LO(addr), HI(addr) };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+int kfd_sdma_trap(struct kfd_queue *q, __u32 context)
+{
+	__u32 dw[] = { SDMA_TRAP, context };
+
+	return kfd_sdma_put(q, dw, ARRAY_LEN(dw));
+}
+
+/* Signal an event, as runtimes do: the slot first, then the interrupt */
+int kfd_sdma_event(struct kfd_queue *q, struct kfd_event *ev)
+{
+	int r = kfd_sdma_fence(q, (__u32 *)((__u64 *)q->kfd->events.cpu + ev->slot), ev->trigger);
+
+	return r ? r : kfd_sdma_trap(q, ev->trigger);
+}
+
+void kfd_sdma_doorbell(struct kfd_queue *q)
+{
+	__atomic_store_n(&q->desc->write_dispatch_id, q->wptr, __ATOMIC_RELEASE);
+	__atomic_store_n(q->doorbell, q->wptr, __ATOMIC_RELEASE);
+}
+
 int kfd_queue_preempt(struct kfd_queue *q, __u32 type, __u32 timeout_ms)
 {
 	return kfd_preempt(q->kfd, 0, q->id, type, timeout_ms);
@@ -951,6 +1180,25 @@ int kfd_gpreempt_set(struct kfd *kfd, __u32 param, __u64 value)
 	return kfd_ioctl(kfd, AMDKFD_IOC_GPREEMPT, &args);
 }
 
+static void job_fill(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id kernel,
+		     __u32 workgroups, __u32 loops, __u32 *counters)
+{
+	char *p = job->page.cpu;
+
+	memset(p, 0, GPU_PAGE);
+	job->kfd = kfd;
+	job->kernel = kernel;
+	job->workgroups = workgroups;
+	job->arg = (void *)p;
+	job->signal = (void *)(p + 64);
+	job->flag = (void *)(p + 128);
+	job->signal->kind = 1;
+	job->counters = counters;
+	job->arg->counters = (uintptr_t)counters;
+	job->arg->flag = (uintptr_t)job->flag;
+	job->arg->loops = loops;
+}
+
 /**
  * kfd_job_init_counters() - prepare a dispatch that counts in given memory
  * @kfd: the process
@@ -965,13 +1213,9 @@ int kfd_gpreempt_set(struct kfd *kfd, __u32 param, __u64 value)
 int kfd_job_init_counters(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id kernel,
 			  __u32 workgroups, __u32 loops, struct kfd_mem *counters)
 {
-	char *p;
 	int r;
 
 	memset(job, 0, sizeof(*job));
-	job->kfd = kfd;
-	job->kernel = kernel;
-	job->workgroups = workgroups;
 	r = kfd_mem_alloc(kfd, &job->page, GPU_PAGE, KFD_IOC_ALLOC_MEM_FLAGS_GTT);
 	if (r)
 		return r;
@@ -985,16 +1229,7 @@ int kfd_job_init_counters(struct kfd *kfd, struct kfd_job *job, enum gfx942_kern
 		counters = &job->mem;
 		memset(counters->cpu, 0, counters->size);
 	}
-	p = job->page.cpu;
-	memset(p, 0, GPU_PAGE);
-	job->arg = (void *)p;
-	job->signal = (void *)(p + 64);
-	job->flag = (void *)(p + 128);
-	job->signal->kind = 1;
-	job->counters = counters->cpu;
-	job->arg->counters = (uintptr_t)counters->cpu;
-	job->arg->flag = (uintptr_t)job->flag;
-	job->arg->loops = loops;
+	job_fill(kfd, job, kernel, workgroups, loops, counters->cpu);
 	return 0;
 }
 
@@ -1002,6 +1237,35 @@ int kfd_job_init(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id ker
 		 __u32 workgroups, __u32 loops)
 {
 	return kfd_job_init_counters(kfd, job, kernel, workgroups, loops, NULL);
+}
+
+/**
+ * kfd_job_init_svm() - kfd_job_init() in memory of the process alone
+ * @kfd: the process
+ * @job: filled
+ * @kernel: what runs
+ * @workgroups: size of the grid
+ * @loops: length of a workgroup
+ * @vram: counters begin in VRAM
+ *
+ * Return: 0 or a negative errno.
+ */
+int kfd_job_init_svm(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id kernel,
+		     __u32 workgroups, __u32 loops, bool vram)
+{
+	int r;
+
+	memset(job, 0, sizeof(*job));
+	r = kfd_svm_alloc(kfd, &job->page, GPU_PAGE, false);
+	if (r)
+		return r;
+	r = kfd_svm_alloc(kfd, &job->mem, workgroups * sizeof(__u32), vram);
+	if (r) {
+		kfd_mem_free(kfd, &job->page);
+		return r;
+	}
+	job_fill(kfd, job, kernel, workgroups, loops, job->mem.cpu);
+	return 0;
 }
 
 void kfd_job_free(struct kfd_job *job)

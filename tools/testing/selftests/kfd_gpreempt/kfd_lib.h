@@ -93,6 +93,7 @@ struct kfd_queue_desc {
  * @ctl_stack_size: control stack of one XCC
  * @cwsr_size: control stack and wave state of one XCC
  * @debug_size: debugger memory of one XCC
+ * @svm: it shares virtual memory with the CPU
  */
 struct kfd_gpu {
 	unsigned int node;
@@ -108,12 +109,13 @@ struct kfd_gpu {
 	__u32 ctl_stack_size;
 	__u32 cwsr_size;
 	__u32 debug_size;
+	bool svm;
 };
 
 struct kfd_mem {
 	void *cpu;		/* also the GPU's virtual address */
 	__u64 size;
-	__u64 handle;
+	__u64 handle;		/* 0: of the process, SVM */
 };
 
 /**
@@ -140,9 +142,17 @@ struct kfd {
 
 /*
  * Where a queue's save area lies. Not visible to the CPU in VRAM, but there is
- * room for those of many queues; in main memory KFD's limit is near.
+ * room for those of many queues; in main memory KFD's limit is near. Runtimes
+ * take SVM that begins in VRAM where they can.
  */
-enum kfd_cwsr { KFD_CWSR_GTT, KFD_CWSR_VRAM, KFD_CWSR_USERPTR, KFD_CWSR_NONE };
+enum kfd_cwsr {
+	KFD_CWSR_GTT,
+	KFD_CWSR_VRAM,
+	KFD_CWSR_USERPTR,
+	KFD_CWSR_SVM,
+	KFD_CWSR_SVM_VRAM,
+	KFD_CWSR_NONE,
+};
 
 struct kfd_queue {
 	struct kfd *kfd;
@@ -150,7 +160,7 @@ struct kfd_queue {
 	__u32 priority;
 	__u32 percent;
 	__u32 ring_size;	/* bytes */
-	__u64 wptr;		/* packets */
+	__u64 wptr;		/* packets; SDMA: bytes */
 	__u64 *doorbell;
 	struct kfd_queue_desc *desc;
 	struct kfd_mem ring;
@@ -167,6 +177,8 @@ struct kfd_queue {
  * @disabled: percentage 0
  * @cwsr: where the save area lies
  * @ptrs: use this page for rptr and wptr
+ * @type: KFD_IOC_QUEUE_TYPE_SDMA, or another one of them; 0 is AQL
+ * @engine: of KFD_IOC_QUEUE_TYPE_SDMA_BY_ENG_ID
  */
 struct kfd_queue_opts {
 	__u32 ring_size;
@@ -175,6 +187,8 @@ struct kfd_queue_opts {
 	bool disabled;
 	enum kfd_cwsr cwsr;
 	struct kfd_mem *ptrs;
+	__u32 type;
+	__u32 engine;
 };
 
 /**
@@ -257,6 +271,10 @@ int kfd_mem_alloc(struct kfd *kfd, struct kfd_mem *mem, __u64 size, __u32 flags)
 int kfd_mem_userptr(struct kfd *kfd, struct kfd_mem *mem, void *addr, __u64 size);
 int kfd_mem_unmap(struct kfd *kfd, struct kfd_mem *mem);
 int kfd_mem_free(struct kfd *kfd, struct kfd_mem *mem);
+int kfd_svm(struct kfd *kfd, __u32 op, const void *addr, __u64 size,
+	    struct kfd_ioctl_svm_attribute *attrs, __u32 n);
+int kfd_svm_share(struct kfd *kfd, const void *addr, __u64 size, bool vram);
+int kfd_svm_alloc(struct kfd *kfd, struct kfd_mem *mem, __u64 size, bool vram);
 
 int kfd_queue_create(struct kfd *kfd, struct kfd_queue *q, const struct kfd_queue_opts *opts);
 int kfd_queue_update(struct kfd_queue *q);
@@ -273,6 +291,20 @@ int kfd_queue_dispatch(struct kfd_queue *q, enum gfx942_kernel_id kernel, __u32 
 		       struct gfx942_kernarg *arg, struct kfd_signal *completion, bool barrier);
 int kfd_queue_barrier(struct kfd_queue *q, int type, struct kfd_signal **deps, int n,
 		      struct kfd_signal *completion);
+
+/* Packets of SDMA 4; a doorbell is rung by kfd_sdma_doorbell() alone */
+int kfd_sdma_put(struct kfd_queue *q, const __u32 *dw, unsigned int n);
+int kfd_sdma_nop(struct kfd_queue *q, unsigned int n);
+int kfd_sdma_copy(struct kfd_queue *q, void *dst, const void *src, __u32 size);
+int kfd_sdma_fill(struct kfd_queue *q, void *dst, __u32 value, __u32 size);
+int kfd_sdma_write(struct kfd_queue *q, void *dst, const __u32 *data, unsigned int n);
+int kfd_sdma_fence(struct kfd_queue *q, __u32 *addr, __u32 value);
+int kfd_sdma_add(struct kfd_queue *q, __u64 *addr, __u64 value);
+int kfd_sdma_poll(struct kfd_queue *q, const __u32 *addr, __u32 value);
+int kfd_sdma_timestamp(struct kfd_queue *q, __u64 *addr);
+int kfd_sdma_trap(struct kfd_queue *q, __u32 context);
+int kfd_sdma_event(struct kfd_queue *q, struct kfd_event *ev);
+void kfd_sdma_doorbell(struct kfd_queue *q);
 
 int kfd_queue_preempt(struct kfd_queue *q, __u32 type, __u32 timeout_ms);
 int kfd_queue_resume(struct kfd_queue *q);
@@ -292,6 +324,8 @@ int kfd_job_init(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id ker
 		 __u32 workgroups, __u32 loops);
 int kfd_job_init_counters(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id kernel,
 			  __u32 workgroups, __u32 loops, struct kfd_mem *counters);
+int kfd_job_init_svm(struct kfd *kfd, struct kfd_job *job, enum gfx942_kernel_id kernel,
+		     __u32 workgroups, __u32 loops, bool vram);
 void kfd_job_free(struct kfd_job *job);
 int kfd_job_submit(struct kfd_job *job, struct kfd_queue *q);
 int kfd_job_submit_n(struct kfd_job *job, struct kfd_queue *q, unsigned int n);

@@ -60,6 +60,12 @@ MODULE_PARM_DESC(gpreempt,
 #define BLOCKED_MS	100
 #define BLOCKED_LOOKS	4
 
+/* AQL packets that wait for signals: HSA system architecture, 2.9 */
+#define AQL_PACKET_BYTES	64
+#define AQL_TYPE(header)	((header) & 0xff)
+#define AQL_BARRIER_AND		3
+#define AQL_BARRIER_OR		5
+
 /* Between two looks at ranks for the sake of an interrupt, ms */
 #define RANK_MS		100
 
@@ -70,6 +76,7 @@ MODULE_PARM_DESC(gpreempt,
  * @last_rptr: read pointer at the look before, 0 if there was none
  * @rptr: read pointer, as it was last read
  * @wptr: write pointer, as it was last read
+ * @ring_addr: where its ring is, in its process
  * @ring_bytes: size of its ring
  * @stalled_ns: since when the read pointer stands before a packet, or 0
  * @doorbell_off: its doorbell, by which the hardware knows it
@@ -83,10 +90,12 @@ MODULE_PARM_DESC(gpreempt,
  * @cu_masked: it must not use all CUs
  * @moved: its read pointer has moved since the look before
  * @known: the pointers could be read at this look
+ * @waits: a packet that waits for signals is the next one
  */
 struct scan_queue {
 	void __user *rptr_addr;
 	void __user *wptr_addr;
+	void __user *ring_addr;
 	u64 last_rptr;
 	u64 rptr;
 	u64 wptr;
@@ -103,6 +112,7 @@ struct scan_queue {
 	bool cu_masked;
 	bool moved;
 	bool known;
+	bool waits;
 };
 
 /**
@@ -421,6 +431,7 @@ static void look_at(struct kfd_gpreempt_scan *scan, struct queue *q, u32 level)
 
 	sq->rptr_addr = q->properties.read_ptr;
 	sq->wptr_addr = q->properties.write_ptr;
+	sq->ring_addr = (void __user *)q->properties.queue_address;
 	sq->ring_bytes = q->properties.queue_size;
 	sq->doorbell_off = q->properties.doorbell_off;
 	sq->priority = q->properties.priority;
@@ -547,6 +558,25 @@ static int collect(struct kfd_gpreempt_scan *scan, unsigned int *need)
 	return 0;
 }
 
+/*
+ * What waits for a signal that a lower queue has to send must not keep that one
+ * off until it looks blocked. A program that lies about it only waits longer.
+ */
+static bool is_barrier_next(struct scan_queue *sq)
+{
+	u16 header;
+
+	if (!sq->aql ||
+	    !kfd_gpreempt_pending(sq->rptr, sq->wptr, sq->ring_bytes, true) ||
+	    copy_from_user_nofault(&header, sq->ring_addr + sq->rptr *
+				   AQL_PACKET_BYTES % sq->ring_bytes,
+				   sizeof(header)))
+		return false;
+
+	return AQL_TYPE(header) == AQL_BARRIER_AND ||
+	       AQL_TYPE(header) == AQL_BARRIER_OR;
+}
+
 static void read_pointers(struct scan_queue *sq)
 {
 	struct kfd_gpreempt_pointers ptrs = {
@@ -559,6 +589,7 @@ static void read_pointers(struct scan_queue *sq)
 	if (sq->known) {
 		sq->rptr = ptrs.rptr;
 		sq->wptr = ptrs.wptr;
+		sq->waits = is_barrier_next(sq);
 	}
 }
 
@@ -602,11 +633,18 @@ static void judge_idle(const struct scan *prev, struct kfd_gpreempt_sample *s,
 		s->flags |= KFD_GPREEMPT_QUIET;
 }
 
+/* While it is mapped, such a packet is gone at the next look if nothing is missing */
+static bool waits(const struct scan_queue *sq, u32 turns)
+{
+	return sq->waits && turns == 1;
+}
+
 static void judge_stalled(const struct scan *prev,
 			  struct kfd_gpreempt_sample *s, struct scan_queue *sq,
 			  u32 turns, u64 now_ns)
 {
-	u64 blocked_ns = (u64)turns * BLOCKED_MS * NSEC_PER_MSEC;
+	u64 blocked_ns = waits(sq, turns) ? 0 :
+			 (u64)turns * BLOCKED_MS * NSEC_PER_MSEC;
 	const struct kfd_gpreempt_sample *ps = &prev->sample[sq->prev];
 	const struct scan_queue *psq = &prev->queue[sq->prev];
 
@@ -768,7 +806,8 @@ static void judge_waves(struct kfd_gpreempt_scan *scan, u64 now_ns)
 			s->flags &= ~KFD_GPREEMPT_BLOCKED;
 			sq->stalled_ns = now_ns;
 			sq->unused = 0;
-		} else if (now->room && ++sq->unused >= BLOCKED_LOOKS) {
+		} else if (now->room && (++sq->unused >= BLOCKED_LOOKS ||
+					 waits(sq, scan->turns))) {
 			s->flags |= KFD_GPREEMPT_BLOCKED;
 		}
 	}
