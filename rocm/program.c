@@ -68,11 +68,16 @@ void make_file(const char *path)
 		die(path);
 }
 
-/* Until somebody makes it */
+/* Until somebody makes it; who should do so may have failed */
 void wait_for_file(const char *path)
 {
-	while (access(path, F_OK))
+	uint64_t give_up = now_us() + 120 * 1000000ull;
+
+	while (access(path, F_OK)) {
+		if (now_us() > give_up)
+			die("nobody has made the file");
 		usleep(10000);
+	}
 }
 
 /* Each workgroup has a counter of its own, which must be 1 when all is done */
