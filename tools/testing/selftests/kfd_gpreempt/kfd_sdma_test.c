@@ -361,7 +361,7 @@ static bool copier_finish(struct copier *c)
 /* So slow that much happens during a copy, or as before */
 static void set_slow(bool slow)
 {
-	kfd_set_module_param("mock_sdma_bytes_us", slow ? 200 : 10000);
+	kfd_set_module_param("mock_sdma_bytes_us", slow ? 50 : 10000);
 }
 
 static void copy_child(struct shared *s)
