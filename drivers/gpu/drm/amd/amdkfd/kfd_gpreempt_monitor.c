@@ -59,6 +59,8 @@ MODULE_PARM_DESC(gpreempt,
  */
 #define BLOCKED_MS	100
 #define BLOCKED_LOOKS	4
+/* Less where a packet says it; twice, as a new runlist hides waves for one look */
+#define BARRIER_LOOKS	2
 
 /* AQL packets that wait for signals: HSA system architecture, 2.9 */
 #define AQL_PACKET_BYTES	64
@@ -785,6 +787,8 @@ static void judge_waves(struct kfd_gpreempt_scan *scan, u64 now_ns)
 		struct scan_queue *sq = &now->queue[i];
 
 		bool room = now->room && !sq->cu_masked;
+		u32 looks = waits(sq, scan->turns) ? BARRIER_LOOKS :
+						     BLOCKED_LOOKS;
 
 		/*
 		 * What was started and had room is in flight, or has ended.
@@ -806,8 +810,7 @@ static void judge_waves(struct kfd_gpreempt_scan *scan, u64 now_ns)
 			s->flags &= ~KFD_GPREEMPT_BLOCKED;
 			sq->stalled_ns = now_ns;
 			sq->unused = 0;
-		} else if (now->room && (++sq->unused >= BLOCKED_LOOKS ||
-					 waits(sq, scan->turns))) {
+		} else if (now->room && ++sq->unused >= looks) {
 			s->flags |= KFD_GPREEMPT_BLOCKED;
 		}
 	}
