@@ -3,7 +3,7 @@
 
 help:
 	@echo 'make demo      build everything, run the four demo runs, print the table'
-	@echo 'make demo ROCM=hsa  the same with programs on the HSA runtime; ROCM=hip, ROCM=nice: on HIP'
+	@echo 'make demo ROCM=1  the same with programs on the HSA runtime, then on HIP (or ROCM=hsa, hip, nice)'
 	@echo 'make bench     measure what preemption costs and gives (PARTS="tick load ...")'
 	@echo 'make check     build everything, run all tests'
 	@echo 'make user      libgpreempt and the gpreempt command, in build/user'
@@ -34,7 +34,8 @@ export:
 
 demo: tree
 	@scripts/kernel normal
-	@$(if $(ROCM),rocm/run $(filter-out 1,$(ROCM)) $(ARGS),demo/run)
+	@$(if $(ROCM),for pair in $(if $(filter 1,$(ROCM)),hsa hip,$(ROCM)); do \
+		rocm/run $$pair $(ARGS) || exit 1; done,demo/run)
 
 bench: tree
 	@scripts/kernel normal

@@ -76,6 +76,8 @@ uint32_t *counters_alloc(size_t n)
 
 	check(hipMalloc(&p, n * sizeof(uint32_t)), "device memory");
 	check(hipMemset(p, 0, n * sizeof(uint32_t)), "zeroing the counters");
+	/* Streams that do not block do not wait for it */
+	check(hipDeviceSynchronize(), "zeroing the counters");
 	return static_cast<uint32_t *>(p);
 }
 

@@ -224,6 +224,9 @@ struct mock_queue {
  * @doorbell: dword in the doorbell aperture
  * @hws: mapped by firmware
  * @waits: for memory to change, or for the rest of a packet
+ * @poll: where memory has to change, 0 for the rest of a packet
+ * @poll_mask: which bits
+ * @poll_val: what they were
  * @error: a packet that cannot be executed stopped the queue
  */
 struct mock_sdma_queue {
@@ -239,6 +242,9 @@ struct mock_sdma_queue {
 	u32 doorbell;
 	bool hws;
 	bool waits;
+	u64 poll;
+	u32 poll_mask;
+	u32 poll_val;
 	bool error;
 };
 

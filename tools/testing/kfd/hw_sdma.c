@@ -570,6 +570,9 @@ static bool execute(struct mock_hw *hw, struct mock_sdma_queue *q, const u32 *p)
 		r = mock_mem_read32(q->vm, va, &val);
 		if (!r && !poll_met(PKT(p, POLL_REGMEM_HEADER, func), val & p[4], p[3])) {
 			q->waits = true;
+			q->poll = va;
+			q->poll_mask = p[4];
+			q->poll_val = val & p[4];
 			return false;
 		}
 		break;
@@ -607,12 +610,14 @@ static void packet_done(struct mock_hw *hw, struct mock_sdma_queue *q, u32 dw)
 static u32 advance(struct mock_hw *hw, struct mock_sdma_queue *q)
 {
 	u64 rptr = RLC64(q, RB_RPTR), done = progress(q), bytes;
-	u32 i, n, dw, moved = 0, p[SDMA_MAX_DW];
+	u32 n, at, dw, moved = 0, p[SDMA_MAX_DW];
 
-	/* the engine fetches more than it needs */
-	for (i = 0; i < SDMA_MAX_DW; i++) {
-		if (mock_mem_read32(q->vm, ring_va(q, rptr + 4 * i), &p[i])) {
-			fault(hw, q, ring_va(q, rptr + 4 * i), false, "a packet");
+	/* the engine fetches more than it needs, and goes round at the end */
+	for (at = 0; at < sizeof(p); at += n) {
+		n = min_t(u64, sizeof(p) - at,
+			  ring_size(q) - ((rptr + at) & (ring_size(q) - 1)));
+		if (mock_mem_read(q->vm, ring_va(q, rptr + at), (void *)p + at, n)) {
+			fault(hw, q, ring_va(q, rptr + at), false, "a packet");
 			return 0;
 		}
 	}
@@ -628,6 +633,7 @@ static u32 advance(struct mock_hw *hw, struct mock_sdma_queue *q)
 	if (RLC64(q, RB_WPTR) - rptr < 4ULL * dw) {
 		/* the rest is still to come */
 		q->waits = true;
+		q->poll = 0;
 		return 0;
 	}
 	bytes = packet_bytes(p);
@@ -676,6 +682,15 @@ static void sdma_step(struct mock_hw *hw, struct mock_event *ev)
 	mock_event_arm(hw, &e->ev, hw->now + ns, sdma_step);
 }
 
+/* Programs copy when long dispatches end: there is nothing new most of the time */
+static bool has_changed(struct mock_sdma_queue *q)
+{
+	u32 val;
+
+	return q->poll && (mock_mem_read32(q->vm, q->poll, &val) ||
+			   (val & q->poll_mask) != q->poll_val);
+}
+
 /**
  * mock_sdma_poll - see which doorbells were rung, and what is waited for
  * @hw: the GPU
@@ -691,7 +706,7 @@ void mock_sdma_poll(struct mock_hw *hw)
 			hw->stats.doorbells++;
 			hw->active = hw->now;
 			set_wptr(q, val);
-		} else if (!q->waits) {
+		} else if (!q->waits || !has_changed(q)) {
 			continue;
 		}
 		q->waits = false;

@@ -43,6 +43,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sched/mm.h>
+#include <linux/workqueue.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_mode_config.h>
 #include <uapi/linux/kfd_ioctl.h>
@@ -446,15 +447,34 @@ static int mock_debugfs_reset(void *data, u64 val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(mock_reset_fops, NULL, mock_debugfs_reset, "%llu\n");
 
+struct mock_evict {
+	struct mm_struct *mm;
+	bool evict;
+	bool resume;
+	unsigned int ms;
+};
+
+/* As amdkfd in a kernel thread: SDMA's write pointers are read from the process */
+static long mock_evict(void *data)
+{
+	struct mock_evict *e = data;
+	int ret = 0;
+
+	if (e->evict)
+		ret = kgd2kfd_quiesce_mm(e->mm, KFD_QUEUE_EVICTION_TRIGGER_TTM);
+	if (!ret && e->ms)
+		msleep(e->ms);
+	if (!ret && e->resume)
+		ret = kgd2kfd_resume_mm(e->mm);
+	return ret;
+}
+
 static ssize_t mock_evict_write(struct file *file, const char __user *ubuf, size_t len,
 				loff_t *pos)
 {
+	struct mock_evict e = { .evict = true, .resume = true };
 	struct task_struct *task;
-	struct mm_struct *mm;
 	char buf[32], word[16];
-	unsigned int ms = 0;
-	bool evict = true;
-	bool resume = true;
 	pid_t pid;
 	int ret;
 
@@ -464,26 +484,21 @@ static ssize_t mock_evict_write(struct file *file, const char __user *ubuf, size
 	if (sscanf(buf, "%d %15s", &pid, word) != 2)
 		return -EINVAL;
 	if (!strcmp(word, "on"))
-		resume = false;
+		e.resume = false;
 	else if (!strcmp(word, "off"))
-		evict = false;
-	else if (kstrtouint(word, 0, &ms))
+		e.evict = false;
+	else if (kstrtouint(word, 0, &e.ms))
 		return -EINVAL;
 
 	task = get_pid_task(find_vpid(pid), PIDTYPE_PID);
 	if (!task)
 		return -ESRCH;
-	mm = get_task_mm(task);
+	e.mm = get_task_mm(task);
 	put_task_struct(task);
-	if (!mm)
+	if (!e.mm)
 		return -ESRCH;
-	if (evict)
-		ret = kgd2kfd_quiesce_mm(mm, KFD_QUEUE_EVICTION_TRIGGER_TTM);
-	if (!ret && ms)
-		msleep(ms);
-	if (!ret && resume)
-		ret = kgd2kfd_resume_mm(mm);
-	mmput(mm);
+	ret = work_on_cpu(raw_smp_processor_id(), mock_evict, &e);
+	mmput(e.mm);
 	return ret ? ret : len;
 }
 

@@ -12,8 +12,9 @@
  * change, stops the queues, and writes them again before the queues go on. An
  * MMU notifier of the mock's own, which is called after that of amdkfd, marks
  * such entries: an access through one is a violation, and does not reach a page
- * that may be somebody else's by now. At the end of a process there are no
- * calls to see; then amdkfd destroys the queues before the pages go.
+ * that may be somebody else's by now. When a process ends there are no calls to
+ * see, but a flag of its mm, set when its last pages have gone; amdkfd has to stop
+ * the queues before that.
  *
  * VRAM for SVM is a heap of its own, of mock_svm_vram_mb, which is what device
  * pages are made for. It cannot be seen by the CPU. What amdgpu copies with an
@@ -27,6 +28,7 @@
 #include <linux/highmem.h>
 #include <linux/log2.h>
 #include <linux/mmu_notifier.h>
+#include <linux/sched/coredump.h>
 #include "host.h"
 #include "amdgpu_job.h"
 #include "amdgpu_vram_mgr.h"
@@ -74,6 +76,12 @@ static struct page *mock_pte_page(struct mock_host *host, u64 pte)
 	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 }
 
+/* The OOM killer sets the bit, too, of processes that live on */
+static bool mock_mm_gone(struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users) && test_bit(MMF_OOM_SKIP, &mm->flags);
+}
+
 /**
  * mock_svm_page - walk the page table of SVM
  * @vm: address space
@@ -92,7 +100,7 @@ struct page *mock_svm_page(struct mock_vm *vm, u64 pfn, bool write)
 	if (!entry)
 		return NULL;
 	pte = xa_to_value(entry);
-	if (pte & MOCK_PTE_STALE) {
+	if (pte & MOCK_PTE_STALE || mock_mm_gone(vm->notifier.mm)) {
 		mock_violation(vm->md, "access to page 0x%llx, which the CPU's page table lost",
 			       pfn);
 		return ERR_PTR(-EFAULT);
@@ -163,11 +171,14 @@ int mock_svm_acquire(struct mock_host *host, struct mock_vm *vm)
  */
 void mock_svm_release(struct mock_vm *vm)
 {
+	/* no access is in progress that needs the mm */
+	spin_lock(&vm->lock);
+	xa_destroy(&vm->ptes);
+	spin_unlock(&vm->lock);
 	if (vm->notifier.ops) {
 		mmu_notifier_unregister(&vm->notifier, vm->notifier.mm);
 		vm->notifier.ops = NULL;
 	}
-	xa_destroy(&vm->ptes);
 }
 
 /**

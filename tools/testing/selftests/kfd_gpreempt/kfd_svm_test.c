@@ -275,8 +275,9 @@ KFD_TEST(changes_under_load)
 	kfd_job_submit_n(&self->job[0], &self->q[0], 10);
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, change(p + i % SPARE_PAGES * PAGE));
-		/* Counters too */
-		ASSERT_EQ(0, mprotect(self->job[0].mem.cpu, PAGE, PROT_READ));
+		/* Counters too, but they must not be read-only when the queue comes back */
+		ASSERT_EQ(0, mprotect(self->job[0].mem.cpu, PAGE,
+				      PROT_READ | PROT_WRITE | PROT_EXEC));
 		ASSERT_EQ(0, mprotect(self->job[0].mem.cpu, PAGE, PROT_READ | PROT_WRITE));
 		usleep(i * 300);
 	}
