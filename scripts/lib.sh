@@ -33,6 +33,7 @@ need()
 	[ "$(id -u)" = 0 ] ||
 		die "these Debian packages are missing; as root: apt-get install$missing"
 	say "installing$missing"
+	mkdir -p "$build"
 	export DEBIAN_FRONTEND=noninteractive
 	# shellcheck disable=SC2086
 	{ apt-get -qq update && apt-get -qq -y --no-install-recommends install $missing; } \

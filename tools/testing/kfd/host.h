@@ -128,6 +128,7 @@ int __wrap_amdgpu_amdkfd_evict_userptr(struct mmu_interval_notifier *mni, unsign
 				       struct kgd_mem *mem);
 int mock_mem_init(struct mock_host *host);
 void mock_mem_fini(struct mock_host *host);
+int mock_mem_evict(struct mock_host *host, struct mm_struct *mm);
 void mock_vm_setup(struct mock_device *md, struct mock_vm *vm);
 int mock_vm_open(struct mock_host *host, struct mock_fpriv *fpriv);
 void mock_vm_close(struct mock_host *host, struct mock_fpriv *fpriv);

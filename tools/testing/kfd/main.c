@@ -23,7 +23,7 @@
  * control stack and save area sizes, which follow from the number of CUs.
  *
  * Not modelled on the host side: page-table formats and TLB contents (a flush
- * waits for accesses in progress, no more), eviction of VRAM by TTM, DMA-bufs of
+ * waits for accesses in progress, no more), what TTM evicts and when, DMA-bufs of
  * other devices, peer access over PCIe (mock GPUs are one XGMI hive), retry faults,
  * a change of the partition mode, memory partitions (NPS1 always), graphics,
  * command submission through DRM, RAS, SR-IOV, MES, power.
@@ -35,7 +35,9 @@
  *		compute does; "off": let it go on; MS: both, MS milliseconds apart
  * reset	write a number: GPU reset
  * evict	write "PID on": take the process's queues off; "PID off": put them
- *		back; "PID MS": both, MS milliseconds apart
+ *		back; "PID MS": both, MS milliseconds apart; "PID vram": move its
+ *		BOs out of VRAM, which takes the queues off until amdkfd itself
+ *		brings all back
  * and those of the hardware side.
  */
 #include <linux/debugfs.h>
@@ -473,7 +475,9 @@ static ssize_t mock_evict_write(struct file *file, const char __user *ubuf, size
 				loff_t *pos)
 {
 	struct mock_evict e = { .evict = true, .resume = true };
+	struct mock_host *host = file->private_data;
 	struct task_struct *task;
+	bool vram = false;
 	char buf[32], word[16];
 	pid_t pid;
 	int ret;
@@ -487,6 +491,8 @@ static ssize_t mock_evict_write(struct file *file, const char __user *ubuf, size
 		e.resume = false;
 	else if (!strcmp(word, "off"))
 		e.evict = false;
+	else if (!strcmp(word, "vram"))
+		vram = true;
 	else if (kstrtouint(word, 0, &e.ms))
 		return -EINVAL;
 
@@ -497,7 +503,10 @@ static ssize_t mock_evict_write(struct file *file, const char __user *ubuf, size
 	put_task_struct(task);
 	if (!e.mm)
 		return -ESRCH;
-	ret = work_on_cpu(raw_smp_processor_id(), mock_evict, &e);
+	if (vram)
+		ret = mock_mem_evict(host, e.mm);
+	else
+		ret = work_on_cpu(raw_smp_processor_id(), mock_evict, &e);
 	mmput(e.mm);
 	return ret ? ret : len;
 }

@@ -25,6 +25,7 @@
 #include "amdgpu_dma_buf.h"
 #include "amdgpu_gem.h"
 #include "amdgpu_hmm.h"
+#include "kfd_priv.h"
 
 /* The GART of a real MI300X lies at the top of the address space as well. */
 #define MOCK_GART_START	0x7fff00000000ULL
@@ -765,15 +766,20 @@ static vm_fault_t mock_bo_fault(struct vm_fault *vmf)
 	struct drm_gem_object *obj = vmf->vma->vm_private_data;
 	struct mock_bo *mbo = to_mock_bo(gem_to_amdgpu_bo(obj));
 	pgoff_t index = (vmf->address - vmf->vma->vm_start) >> PAGE_SHIFT;
+	vm_fault_t ret = VM_FAULT_OOM;
 	struct page *page;
 
 	index += vmf->vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
 	if (index >= obj->size >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
+	/* against mock_bo_move() */
+	if (dma_resv_lock_interruptible(obj->resv, NULL))
+		return VM_FAULT_NOPAGE;
 	page = mock_bo_page(mbo, index, GFP_KERNEL);
-	if (!page)
-		return VM_FAULT_OOM;
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
+	if (page)
+		ret = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
+	dma_resv_unlock(obj->resv);
+	return ret;
 }
 
 static const struct vm_operations_struct mock_bo_vm_ops = {
@@ -1079,12 +1085,128 @@ void amdgpu_bo_placement_from_domain(struct amdgpu_bo *bo, u32 domain)
 	bo->placement.num_placement = 1;
 }
 
+/* To other pages, with nothing of the GPU's or the CPU's page tables left */
+static int mock_bo_move(struct amdgpu_bo *bo, u32 mem_type)
+{
+	struct mock_bo *mbo = to_mock_bo(bo);
+	struct amdgpu_vm_bo_base *base;
+	struct page *page, *to;
+	unsigned long i;
+
+	dma_resv_assert_held(bo->tbo.base.resv);
+	for (base = bo->vm_bo; base; base = base->next) {
+		struct amdgpu_bo_va *bo_va = container_of(base, struct amdgpu_bo_va, base);
+		struct mock_vm *vm = to_mock_vm(base->vm);
+		struct amdgpu_bo_va_mapping *map;
+
+		/* no access is in progress */
+		spin_lock(&vm->lock);
+		list_for_each_entry(map, &bo_va->valids, list)
+			to_mock_mapping(map)->pte = false;
+		spin_unlock(&vm->lock);
+	}
+	drm_vma_node_unmap(&bo->tbo.base.vma_node,
+			   adev_to_drm(&bo_to_host(bo)->adev)->anon_inode->i_mapping);
+	xa_for_each(&mbo->pages, i, page) {
+		to = alloc_page(GFP_KERNEL | __GFP_NOWARN);
+		if (!to)
+			return -ENOMEM;
+		copy_highpage(to, page);
+		/* there is an entry, so it needs no memory */
+		xa_store(&mbo->pages, i, to, GFP_KERNEL);
+		__free_page(page);
+		cond_resched();
+	}
+	bo->tbo.resource->mem_type = mem_type;
+	return 0;
+}
+
 int ttm_bo_validate(struct ttm_buffer_object *bo, struct ttm_placement *placement,
 		    struct ttm_operation_ctx *ctx)
 {
+	u32 mem_type = placement->placement[0].mem_type;
+
 	dma_resv_assert_held(bo->base.resv);
-	bo->resource->mem_type = placement->placement[0].mem_type;
+	if (mem_type == TTM_PL_VRAM && bo->resource->mem_type != mem_type)
+		return mock_bo_move(ttm_to_amdgpu_bo(bo), mem_type);
+	bo->resource->mem_type = mem_type;
 	return 0;
+}
+
+/* As TTM, but that waits without the lock: see mock_bo_fault() */
+static int mock_bo_evict(struct amdgpu_bo *bo)
+{
+	struct amdgpu_reset_domain *domain = &bo_to_host(bo)->reset_domain;
+	struct dma_resv *resv = bo->tbo.base.resv;
+	bool idle;
+	int ret;
+
+	do {
+		long left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_BOOKKEEP, true, 10 * HZ);
+
+		if (left <= 0)
+			return left ?: -ETIME;
+		/* amdkfd signals its fence before a reset has stopped the waves */
+		down_read(&domain->sem);
+		dma_resv_lock(resv, NULL);
+		idle = dma_resv_test_signaled(resv, DMA_RESV_USAGE_BOOKKEEP);
+		ret = 0;
+		if (idle && bo->tbo.resource->mem_type == TTM_PL_VRAM)
+			ret = mock_bo_move(bo, TTM_PL_TT);
+		dma_resv_unlock(resv);
+		up_read(&domain->sem);
+	} while (!idle);
+	return ret;
+}
+
+/**
+ * mock_mem_evict - move BOs of a process out of VRAM, as TTM for want of it
+ * @host: the mock GPU
+ * @mm: of the process; the caller holds mm_users
+ *
+ * TTM waits for the eviction fence, for which amdkfd stops the queues of the process; it
+ * moves the BOs back and lets the queues go on PROCESS_RESTORE_TIME_MS later.
+ *
+ * Context: process, no locks held. Sleeps.
+ * Return: 0, -ESRCH if the process has no memory of a GPU, -ENOENT if none of it is in
+ * this GPU's VRAM, -ETIME if amdkfd does not stop the queues, or another negative errno.
+ */
+int mock_mem_evict(struct mock_host *host, struct mm_struct *mm)
+{
+	struct kfd_process *p = kfd_lookup_process_by_mm(mm);
+	struct amdkfd_process_info *info;
+	struct amdgpu_bo **bos;
+	unsigned int i, n = 0;
+	struct kgd_mem *mem;
+	int ret = -ENOENT;
+
+	if (!p)
+		return -ESRCH;
+	info = READ_ONCE(p->kgd_process_info);
+	if (!info) {
+		kfd_unref_process(p);
+		return -ESRCH;
+	}
+
+	mutex_lock(&info->lock);
+	bos = kvcalloc(list_count_nodes(&info->kfd_bo_list), sizeof(*bos), GFP_KERNEL);
+	list_for_each_entry(mem, &info->kfd_bo_list, validate_list) {
+		if (bos && mem->bo->tbo.resource->mem_type == TTM_PL_VRAM &&
+		    !mem->bo->tbo.pin_count && bo_to_host(mem->bo) == host)
+			bos[n++] = amdgpu_bo_ref(mem->bo);
+	}
+	mutex_unlock(&info->lock);
+	if (!bos)
+		ret = -ENOMEM;
+
+	for (i = 0; i < n; i++) {
+		if (!i || !ret)
+			ret = mock_bo_evict(bos[i]);
+		amdgpu_bo_unref(&bos[i]);
+	}
+	kvfree(bos);
+	kfd_unref_process(p);
+	return ret;
 }
 
 void ttm_bo_move_to_lru_tail(struct ttm_buffer_object *bo)

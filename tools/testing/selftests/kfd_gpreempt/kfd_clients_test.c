@@ -426,6 +426,8 @@ static void masked(struct __test_metadata *_metadata, struct _test_data_kfd *sel
 			mask[i] = when & 1 ? 0x00ff00ff : 0xff00ff00;
 		for (i = 0; i < 4; i++)
 			mask[i] |= 0x01010101u * patterns[when & 1];
+		if (self->kfd.gpu.xccs == 1)
+			memset(mask, when & 1 ? 0x55 : 0xaa, sizeof(mask));
 		ASSERT_EQ(0, kfd_queue_set_cu_mask(&self->q[2], mask, 1024));
 		if (when == BEFORE)
 			ASSERT_EQ(0, kfd_queue_set_cu_mask(q, mask, 1024));

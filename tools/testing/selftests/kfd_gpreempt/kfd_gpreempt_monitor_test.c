@@ -1010,12 +1010,17 @@ KFD_TEST(update_and_destroy)
 
 KFD_TEST(evictions)
 {
+	struct kfd_queue_opts opts = {
+		.has_priority = true, .priority = 3, .cwsr = KFD_CWSR_VRAM,
+	};
 	size_t size = 16 * 4096;
 	struct kfd_mem victim;
-	int i;
+	int i, r, moved = 0;
+	char text[32];
 
+	snprintf(text, sizeof(text), "%d vram", getpid());
 	ASSERT_EQ(0, kfd_mem_userptr(&self->kfd, &victim, NULL, size));
-	create(_metadata, self, 0, 3);
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], &opts));
 	create(_metadata, self, 1, 12);
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[0], GFX942_COUNT, 400, LOOPS_MS(2)));
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, &self->job[1], GFX942_COUNT, 64, LOOPS_MS(1)));
@@ -1025,12 +1030,18 @@ KFD_TEST(evictions)
 		usleep(rand() % 5000);
 		memset(victim.cpu, i, size);
 		ASSERT_EQ(0, madvise(victim.cpu, size, MADV_DONTNEED));
+		/* Nothing is there while it is not back since the last time */
+		r = kfd_mock_present() && i % 5 == 4 ? kfd_mock_write("evict", text) : -ENOENT;
+		ASSERT_TRUE(!r || r == -ENOENT);
+		moved += !r;
 		usleep(rand() % 5000);
 	}
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, kfd_job_wait(&self->job[i], KFD_TIMEOUT_MS));
 		EXPECT_EQ(0, kfd_job_wrong(&self->job[i], i ? 20 : 40));
 	}
+	if (kfd_mock_present())
+		EXPECT_LT(0, moved);
 }
 
 KFD_TEST(suspend)

@@ -712,12 +712,17 @@ KFD_TEST(userptr_eviction)
 	finish_waiting(_metadata, self, 0);
 }
 
-static int evict(int on)
+static int evict_how(const char *how)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%d %s", getpid(), on ? "on" : "off");
+	snprintf(text, sizeof(text), "%d %s", getpid(), how);
 	return kfd_mock_write("evict", text);
+}
+
+static int evict(int on)
+{
+	return evict_how(on ? "on" : "off");
 }
 
 KFD_TEST(evict_and_preempt)
@@ -767,6 +772,36 @@ KFD_TEST(evict_and_preempt)
 	EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
 	ASSERT_EQ(0, evict(0));
 	finish_waiting(_metadata, self, 0);
+}
+
+/* KFD moves memory back into VRAM 100 ms after it had to leave, and the process goes on */
+#define RESTORED_US	150000
+
+/* Saved waves move, since their memory is wanted by somebody else */
+KFD_TEST(vram_eviction)
+{
+	struct kfd_queue_opts opts = { .cwsr = KFD_CWSR_VRAM };
+	int i;
+
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], &opts));
+	for (i = 0; i < 3; i++) {
+		start_waiting(_metadata, self, 0, self->kfd.gpu.wave_slots / 2);
+		if (i == 2)
+			ASSERT_EQ(0, evict_how("vram"));
+		ASSERT_EQ(0, kfd_queue_preempt(&self->q[0], SAVE, 0));
+		if (i < 2)
+			ASSERT_EQ(0, evict_how("vram"));
+		kfd_job_release(&self->job[0]);
+		if (i != 1) {
+			usleep(RESTORED_US);
+			EXPECT_EQ(KFD_IOC_GPREEMPT_QUEUE_PREEMPTED, queue_state(&self->q[0]));
+		}
+		EXPECT_EQ(0, kfd_job_sum(&self->job[0]));
+		ASSERT_EQ(0, kfd_queue_resume(&self->q[0]));
+		finish_waiting(_metadata, self, 0);
+	}
 }
 
 KFD_TEST(suspend_preempted)

@@ -4,6 +4,7 @@
  * preemption stands on. Every workgroup of every dispatch adds one to a
  * counter of its own, so that work lost or run twice is seen.
  */
+#include <sys/time.h>
 #include "kfd_test.h"
 
 FIXTURE_SETUP(kfd)
@@ -749,6 +750,118 @@ KFD_TEST(evict_restore)
 	}
 	ASSERT_EQ(0, kfd_job_wait(wait, KFD_TIMEOUT_MS));
 	EXPECT_EQ(0, kfd_job_wrong(wait, 1));
+}
+
+/* The CPU sees each counter grow, in whichever pages it is */
+static void watch_counters(struct shared *s)
+{
+	const __u32 *counter = (const __u32 *)(uintptr_t)s->value[0];
+	__u32 last[300] = { 0 };
+	unsigned int i;
+
+	while (!get_step(s)) {
+		for (i = 0; i < 300; i++) {
+			__u32 now = __atomic_load_n(&counter[i], __ATOMIC_RELAXED);
+
+			CHILD_CHECK(now >= last[i]);
+			last[i] = now;
+		}
+	}
+}
+
+/* For want of VRAM counters and save area move while waves run; KFD brings all back */
+KFD_TEST(vram_eviction)
+{
+	struct kfd_queue_opts opts = { .cwsr = KFD_CWSR_VRAM };
+	struct shared *s = shared_page();
+	struct kfd_job *work = self->job;
+	struct kfd_mem counters;
+	char text[32];
+	pid_t pid;
+	int i;
+
+	ASSERT_NE(NULL, s);
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	snprintf(text, sizeof(text), "%d vram", getpid());
+	EXPECT_EQ(-ENOENT, kfd_mock_write("evict", text));
+	ASSERT_EQ(0, kfd_mem_alloc(&self->kfd, &counters, 300 * sizeof(__u32),
+				   KFD_IOC_ALLOC_MEM_FLAGS_VRAM |
+				   KFD_IOC_ALLOC_MEM_FLAGS_PUBLIC));
+	memset(counters.cpu, 0, counters.size);
+	ASSERT_EQ(0, kfd_queue_create(&self->kfd, &self->q[0], &opts));
+	ASSERT_EQ(0, kfd_job_init_counters(&self->kfd, work, GFX942_COUNT, 300, LOOPS_MS(2),
+					   &counters));
+	s->value[0] = (uintptr_t)counters.cpu;
+	pid = start_child(NULL, watch_counters, s);
+	ASSERT_LT(0, pid);
+	for (i = 0; i < 4; i++) {
+		/* It goes on when all is back */
+		kfd_job_submit_n(work, &self->q[0], 30);
+		ASSERT_EQ(0, wait_launched(&self->q[0], kfd_queue_rptr(&self->q[0]) + 2));
+		ASSERT_EQ(0, kfd_mock_write("evict", text));
+	}
+	ASSERT_EQ(0, kfd_job_wait(work, KFD_TIMEOUT_MS));
+	EXPECT_EQ(0, kfd_job_wrong(work, 4 * 30));
+	set_step(s, 1);
+	EXPECT_TRUE(end_child(pid));
+}
+
+static void take_vram(struct shared *s)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d vram", getppid());
+	set_step(s, 1);
+	CHILD_CHECK(!kfd_mock_write("evict", text));
+}
+
+static void ignore(int sig)
+{
+}
+
+/* Memory that moves is freed, and a signal comes meanwhile */
+KFD_TEST(free_moving)
+{
+	const struct itimerval each_ms = { { 0, 1000 }, { 0, 1000 } }, off = { 0 };
+	struct sigaction action = { .sa_handler = ignore };
+	struct kfd_ioctl_alloc_memory_of_gpu_args args = {
+		.size = 32 << 20,
+		.gpu_id = self->kfd.gpu.id,
+		.flags = KFD_IOC_ALLOC_MEM_FLAGS_VRAM | KFD_IOC_ALLOC_MEM_FLAGS_PUBLIC |
+			 KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE,
+	};
+	struct kfd_ioctl_free_memory_of_gpu_args mem = { 0 };
+	struct shared *s = shared_page();
+	char *cpu;
+	pid_t pid;
+	int i;
+
+	ASSERT_NE(NULL, s);
+	if (!kfd_mock_present())
+		SKIP(return, "needs the mock GPU");
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	for (i = 0; i < 4; i++) {
+		cpu = mmap(NULL, args.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ASSERT_NE(MAP_FAILED, cpu);
+		args.va_addr = (uintptr_t)cpu;
+		ASSERT_EQ(0, kfd_ioctl(&self->kfd, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &args));
+		ASSERT_NE(MAP_FAILED, mmap(cpu, args.size, PROT_READ | PROT_WRITE,
+					   MAP_SHARED | MAP_FIXED, self->kfd.drm_fd,
+					   args.mmap_offset));
+		memset(cpu, i, args.size);
+		set_step(s, 0);
+		pid = start_child(NULL, take_vram, s);
+		ASSERT_LT(0, pid);
+		ASSERT_TRUE(wait_step(s, 1));
+		usleep(1000 * i);
+		mem.handle = args.handle;
+		setitimer(ITIMER_REAL, &each_ms, NULL);
+		EXPECT_EQ(0, ioctl(self->kfd.fd, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &mem));
+		setitimer(ITIMER_REAL, &off, NULL);
+		EXPECT_TRUE(end_child(pid));
+		munmap(cpu, args.size);
+	}
 }
 
 static void after_reset(struct shared *s)

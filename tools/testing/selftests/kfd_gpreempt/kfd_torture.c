@@ -133,6 +133,7 @@ static struct control {
 	long failures;
 	long count[OPS];
 	long tolerated;
+	long moved;		/* out of VRAM */
 	long left_preempted;
 	long unfinished;
 	long jobs;
@@ -584,14 +585,23 @@ static void op_evict(struct thread *t, int i)
 	int s = rnd(&t->rng, 2) ? t->w->nr : (int)rnd(&t->rng, opt.workers);
 	struct slot *slot = &ctl->slot[s];
 	int generation = get(&slot->generation);
+	bool vram = !rnd(&t->rng, 8);
 	char text[32];
 	int r;
 
 	(void)i;
 	if (generation & 1)
 		return;
-	snprintf(text, sizeof(text), "%d %u", get(&slot->pid), rnd(&t->rng, 3));
+	if (vram)
+		snprintf(text, sizeof(text), "%d vram", get(&slot->pid));
+	else
+		snprintf(text, sizeof(text), "%d %u", get(&slot->pid), rnd(&t->rng, 3));
 	r = kfd_mock_write("evict", text);
+	if (vram && !r)
+		add(&ctl->moved, 1);
+	/* It is not back since the last time */
+	if (vram && r == -ENOENT)
+		return;
 	if ((r == -ESRCH || r == -EFAULT) && generation != get(&slot->generation))
 		add(&ctl->tolerated, 1);
 	else if (r)
@@ -1417,6 +1427,7 @@ static void report(struct controller *c)
 		       kfd_mock_stat("saved_waves") - c->saved_waves);
 	ksft_print_msg("%ld jobs, %ld workgroups, %ld abandoned, %ld errors tolerated\n",
 		       ctl->jobs, ctl->workgroups, ctl->abandoned, ctl->tolerated);
+	ksft_print_msg("%ld processes moved out of VRAM\n", ctl->moved);
 
 	result(!ctl->failures, "every operation succeeds or may fail (failures=%ld)",
 	       ctl->failures);
