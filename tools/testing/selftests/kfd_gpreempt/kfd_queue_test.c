@@ -4,6 +4,7 @@
  * preemption stands on. Every workgroup of every dispatch adds one to a
  * counter of its own, so that work lost or run twice is seen.
  */
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include "kfd_test.h"
 
@@ -818,6 +819,7 @@ static void take_vram(struct shared *s)
 
 static void ignore(int sig)
 {
+	(void)sig;
 }
 
 /* Memory that moves is freed, and a signal comes meanwhile */
