@@ -753,14 +753,20 @@ KFD_TEST(evict_restore)
 	EXPECT_EQ(0, kfd_job_wrong(wait, 1));
 }
 
-/* The CPU sees each counter grow, in whichever pages it is */
+#define MOVED_SIZE	(4 << 20)
+
+/* The CPU sees each counter grow, and finds what it wrote, in whichever pages it is */
 static void watch_counters(struct shared *s)
 {
-	const __u32 *counter = (const __u32 *)(uintptr_t)s->value[0];
+	__u32 *counter = (__u32 *)(uintptr_t)s->value[0];
 	__u32 last[300] = { 0 };
-	unsigned int i;
+	unsigned int i, round;
 
-	while (!get_step(s)) {
+	for (round = 0; !get_step(s); round++) {
+		for (i = 4096 / 4; i < MOVED_SIZE / 4; i += 4096 / 4) {
+			CHILD_CHECK(counter[i] == round);
+			counter[i]++;
+		}
 		for (i = 0; i < 300; i++) {
 			__u32 now = __atomic_load_n(&counter[i], __ATOMIC_RELAXED);
 
@@ -786,7 +792,7 @@ KFD_TEST(vram_eviction)
 		SKIP(return, "needs the mock GPU");
 	snprintf(text, sizeof(text), "%d vram", getpid());
 	EXPECT_EQ(-ENOENT, kfd_mock_write("evict", text));
-	ASSERT_EQ(0, kfd_mem_alloc(&self->kfd, &counters, 300 * sizeof(__u32),
+	ASSERT_EQ(0, kfd_mem_alloc(&self->kfd, &counters, MOVED_SIZE,
 				   KFD_IOC_ALLOC_MEM_FLAGS_VRAM |
 				   KFD_IOC_ALLOC_MEM_FLAGS_PUBLIC));
 	memset(counters.cpu, 0, counters.size);
