@@ -579,6 +579,7 @@ KFD_TEST(turns)
 	struct kfd_ioctl_gpreempt_args args;
 	int n = self->kfd.gpu.queue_slots + 8;
 	int i, looks, active, most = 0, preempted = 0;
+	__u64 turn;
 
 	if (kfd_no_hws())
 		SKIP(return, "without HWS all queues are mapped");
@@ -592,9 +593,14 @@ KFD_TEST(turns)
 	for (i = 0; i < n; i++)
 		kfd_job_submit(&self->job[i], &self->q[i]);
 	usleep(50000);
-	for (looks = 0; looks < 5; looks++) {
+	for (looks = 0; looks < 5;) {
+		turn = counters(self).resumes;
 		for (i = 0, active = 0; i < n; i++)
 			active += queue_state(&self->q[i]) == ACTIVE;
+		/* Some were of one turn, some of the next: look again */
+		if (counters(self).resumes != turn)
+			continue;
+		looks++;
 		if (active > most)
 			most = active;
 		usleep(10000);
