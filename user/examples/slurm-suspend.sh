@@ -42,9 +42,9 @@ $step
 		# A step can end between two lines of this
 		if grep -qsx 'frozen 1' "$step/cgroup.events"; then
 			[ $is_held = 1 ] && continue
-			gpreempt preempt --cgroup "$step" --detach || true
 			held="$held$step
 "
+			gpreempt preempt --cgroup "$step" --detach || true
 		elif [ $is_held = 1 ]; then
 			gpreempt resume --cgroup "$step" || true
 			held=$(echo "$held" | grep -vxF "$step" || true)"

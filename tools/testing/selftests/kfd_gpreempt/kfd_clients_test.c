@@ -681,7 +681,7 @@ static void stormy(struct shared *s)
 	__u32 w;
 	int i, r;
 
-	srand(getpid());
+	srand(__atomic_fetch_add(&s->value[1], 1, __ATOMIC_SEQ_CST));
 	CHILD_CHECK(!kfd_open(&kfd));
 	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
 		for (i = 0; i < 3; i++) {

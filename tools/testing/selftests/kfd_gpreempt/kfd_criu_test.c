@@ -166,6 +166,9 @@ static void checkpointed(struct shared *sync)
 	} else {
 		CHILD_CHECK(submit_work());
 	}
+	/* Not before all its work has begun */
+	if (s->sc.monitor)
+		set_step(&s->top, 1);
 	if (s->sc.ioctl)
 		CHILD_CHECK(!kfd_queue_preempt(&s->q[0], SAVE, 0));
 	if (s->sc.monitor)
@@ -381,7 +384,6 @@ KFD_TEST(held_by_monitor)
 		SKIP(return, "no preemption");
 	pid = start_child(NULL, in_the_way, &s->top);
 	ASSERT_LT(0, pid);
-	set_step(&s->top, 1);
 	checkpoint(_metadata, &sc);
 	set_step(&s->top, 2);
 	restore(_metadata);

@@ -56,6 +56,7 @@ FIXTURE_SETUP(sysfs)
 	int k, r;
 
 	self->violations = kfd_mock_violations();
+	wait_for_the_dead();
 	for (k = 0; k < MAX_NODES; k++) {
 		struct kfd *kfd = &self->kfd[k];
 
@@ -296,6 +297,19 @@ static int monitors(void)
 	return n;
 }
 
+/* It has ended a moment before it leaves /proc */
+static bool wait_monitors(int n)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+
+	while (monitors() != n) {
+		if (kfd_now_us() > end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
 SYSFS_TEST(enable)
 {
 	const char *dir = self->dir[0];
@@ -317,7 +331,7 @@ SYSFS_TEST(enable)
 	ASSERT_EQ(0, put_text(dir, "enable", "1"));
 	EXPECT_EQ(before + 1, monitors());
 	ASSERT_EQ(0, put_text(dir, "enable", "0"));
-	EXPECT_EQ(before, monitors());
+	EXPECT_TRUE(wait_monitors(before));
 	EXPECT_EQ(0, get_number(dir, "enable"));
 	EXPECT_EQ(0, by_ioctl(&self->kfd[0], ENABLE));
 }

@@ -37,6 +37,7 @@ FIXTURE_SETUP(nodes)
 	int r;
 
 	self->violations = kfd_mock_violations();
+	wait_for_the_dead();
 	while (self->n < MAX_NODES) {
 		r = kfd_open_nth(&self->kfd[self->n], self->n);
 		if (r == -ENODEV || r == -EACCES)

@@ -348,10 +348,11 @@ KFD_TEST(priority_placement)
 	ASSERT_EQ(0, kfd_job_init(&self->kfd, high, GFX942_COUNT, w, LOOPS_MS(100)));
 	kfd_job_submit(block, &self->q[0]);
 	ASSERT_EQ(0, wait_launched(&self->q[0], 1));
+	/* Both are read before there is room for their waves */
 	kfd_job_submit(low, &self->q[1]);
-	usleep(20000);
+	ASSERT_EQ(0, wait_launched(&self->q[1], 1));
 	kfd_job_submit(high, &self->q[2]);
-	usleep(20000);
+	ASSERT_EQ(0, wait_launched(&self->q[2], 1));
 	kfd_job_release(block);
 	ASSERT_EQ(0, kfd_job_wait(high, KFD_TIMEOUT_MS));
 	EXPECT_EQ(0, kfd_job_sum(low));
@@ -527,6 +528,7 @@ KFD_TEST(barriers)
 	struct kfd_signal *deps[2];
 	struct kfd_mem page;
 	struct kfd_signal *done;
+	__u64 end;
 
 	ASSERT_EQ(0, kfd_mem_alloc(&self->kfd, &page, 4096, KFD_IOC_ALLOC_MEM_FLAGS_GTT));
 	done = page.cpu;
@@ -553,8 +555,11 @@ KFD_TEST(barriers)
 	EXPECT_EQ(1, __atomic_load_n(&done->value, __ATOMIC_ACQUIRE));
 	kfd_job_release(second);
 	ASSERT_EQ(0, kfd_job_wait(second, KFD_TIMEOUT_MS));
-	usleep(20000);
+	end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+	while (__atomic_load_n(&done->value, __ATOMIC_ACQUIRE) && kfd_now_us() < end)
+		usleep(1000);
 	EXPECT_EQ(0, __atomic_load_n(&done->value, __ATOMIC_ACQUIRE));
+	usleep(20000);
 	EXPECT_EQ(0, kfd_job_sum(third));
 	kfd_job_release(first);
 	ASSERT_EQ(0, kfd_job_wait(third, KFD_TIMEOUT_MS));
@@ -862,7 +867,7 @@ KFD_TEST(free_moving)
 		pid = start_child(NULL, take_vram, s);
 		ASSERT_LT(0, pid);
 		ASSERT_TRUE(wait_step(s, 1));
-		usleep(1000 * i);
+		usleep(1000 * i + 500);
 		mem.handle = args.handle;
 		setitimer(ITIMER_REAL, &each_ms, NULL);
 		EXPECT_EQ(0, ioctl(self->kfd.fd, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &mem));

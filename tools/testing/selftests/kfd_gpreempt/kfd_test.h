@@ -3,6 +3,7 @@
 #ifndef KFD_TEST_H
 #define KFD_TEST_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +15,33 @@
 
 #include <kselftest_harness.h>
 #include "kfd_lib.h"
+
+/* Has KFD still something of a process that is gone? */
+static inline bool kfd_has_dead(void)
+{
+	DIR *d = opendir("/sys/class/kfd/kfd/proc");
+	struct dirent *e;
+	bool dead = false;
+	pid_t pid;
+
+	while (d && !dead && (e = readdir(d))) {
+		pid = atoi(e->d_name);
+		dead = pid > 0 && kill(pid, 0) && errno == ESRCH;
+	}
+	if (d)
+		closedir(d);
+	return dead;
+}
+
+/* Queues, slots and VMIDs of the test before come back a little after its end */
+static inline void wait_for_the_dead(void)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+
+	/* Elsewhere there may be processes of other namespaces */
+	while (kfd_mock_present() && kfd_has_dead() && kfd_now_us() < end)
+		usleep(1000);
+}
 
 /* The harness gives 30 s; KASAN under emulation may want more */
 #define TEST_SECONDS		300
@@ -38,7 +66,10 @@ FIXTURE(kfd)
 /* A test that must not have a KFD process of its own yet calls this later */
 static inline int test_open(struct kfd *kfd)
 {
-	int r = kfd_open(kfd);
+	int r;
+
+	wait_for_the_dead();
+	r = kfd_open(kfd);
 
 	return r == -EACCES ? -ENODEV : r;
 }
