@@ -625,6 +625,19 @@ KFD_TEST(destroy_running)
 	}
 }
 
+/* The engine may be late to see that there is no more to do */
+static __u64 where_it_stops(struct kfd_queue *q)
+{
+	__u64 rptr;
+
+	do {
+		rptr = kfd_queue_rptr(q);
+		usleep(50000);
+	} while (rptr != (__u64)kfd_queue_rptr(q));
+
+	return rptr;
+}
+
 /* The write pointer is the program's: any value, and only its own queue suffers */
 KFD_TEST(hostile_wptr)
 {
@@ -658,8 +671,7 @@ KFD_TEST(hostile_wptr)
 		usleep(5000);
 		/* Back to what is true: it works */
 		__atomic_store_n(&q->desc->write_dispatch_id, 0, __ATOMIC_RELEASE);
-		usleep(5000);
-		q->wptr = kfd_queue_rptr(q);
+		q->wptr = where_it_stops(q);
 		EXPECT_EQ(0, q->wptr % 4);
 		ASSERT_EQ(0, kfd_sdma_add(q, mem.cpu, 1));
 		EXPECT_TRUE(wait_idle(q));
