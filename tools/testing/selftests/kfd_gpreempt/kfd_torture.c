@@ -905,6 +905,19 @@ static int resume_when_let_go(struct kfd_queue *q)
 	return r;
 }
 
+/* The monitor, if on, may hold it for others that have yet to end */
+static int query_when_let_go(struct worker *w, struct kfd_queue *q,
+			     struct kfd_ioctl_gpreempt_args *args)
+{
+	__u64 end = kfd_now_us() + KFD_TIMEOUT_MS * 1000ull;
+	int r;
+
+	while (!(r = kfd_gpreempt_query(&w->kfd, q, args)) &&
+	       args->queue_holder == KFD_IOC_GPREEMPT_HOLDER_MONITOR && kfd_now_us() < end)
+		usleep(1000);
+	return r;
+}
+
 /* Nobody holds anything any more: all runs to its end */
 static void check(struct worker *w)
 {
@@ -920,7 +933,7 @@ static void check(struct worker *w)
 		if (!r)
 			r = resume_when_let_go(&wq->q);
 		if (!r)
-			r = kfd_gpreempt_query(&w->kfd, &wq->q, &args);
+			r = query_when_let_go(w, &wq->q, &args);
 		if (r || args.queue_state != KFD_IOC_GPREEMPT_QUEUE_ACTIVE ||
 		    args.queue_holder != KFD_IOC_GPREEMPT_HOLDER_NONE) {
 			note("# worker %d: queue %d in the end: %d, state %u, holder %u\n", w->nr,
