@@ -56,7 +56,7 @@ FIXTURE_SETUP(sysfs)
 	int k, r;
 
 	self->violations = kfd_mock_violations();
-	wait_for_the_dead();
+	ASSERT_TRUE(dead_have_left());
 	for (k = 0; k < MAX_NODES; k++) {
 		struct kfd *kfd = &self->kfd[k];
 

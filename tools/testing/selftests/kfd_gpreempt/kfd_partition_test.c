@@ -37,7 +37,7 @@ FIXTURE_SETUP(nodes)
 	int r;
 
 	self->violations = kfd_mock_violations();
-	wait_for_the_dead();
+	ASSERT_TRUE(dead_have_left());
 	while (self->n < MAX_NODES) {
 		r = kfd_open_nth(&self->kfd[self->n], self->n);
 		if (r == -ENODEV || r == -EACCES)

@@ -829,6 +829,7 @@ static void take_vram(struct shared *s)
 	/* It may be freed before */
 	r = kfd_mock_write("evict", text);
 	CHILD_CHECK(!r || r == -ENOENT);
+	s->value[0] += !r;
 }
 
 static void ignore(int sig)
@@ -878,6 +879,7 @@ KFD_TEST(free_moving)
 		EXPECT_TRUE(end_child(pid));
 		munmap(cpu, args.size);
 	}
+	EXPECT_LT(0, s->value[0]);
 }
 
 static void after_reset(struct shared *s)
